@@ -1,0 +1,3 @@
+//! The harness of the workspace.
+
+pub mod terms;

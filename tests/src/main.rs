@@ -1,0 +1,3 @@
+//! The command `ppo`.
+
+fn main() {}
