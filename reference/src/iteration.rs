@@ -1,0 +1,122 @@
+//! The whole listing, with a model under it: rollout phase, inner epochs, optimizer.
+//!
+//! `step.rs` ends at what the model says; here the gradient goes on into its parameters.
+
+use crate::{
+    Ends, Mask, Settings,
+    adam::{AdamSettings, AdamState, adam},
+    grad_norm::clip_grad_norm,
+    step::{Heads, Losses, Now, Rollout, Targets, logits_grad, losses, rollout_phase, say},
+};
+use nalgebra::DMatrix;
+
+/// A model with two heads, as the loop sees it.
+pub trait ActorCritic {
+    /// logits, values = policy(prompts, completions).
+    fn forward(&self) -> Heads;
+    /// From ∂L/∂logits and ∂L/∂V to one gradient per parameter, in the order of `parameters`.
+    fn backward(&self, grad_logits: &[DMatrix<f64>], grad_v: &DMatrix<f64>) -> Vec<DMatrix<f64>>;
+    /// Its parameters.
+    fn parameters(&self) -> Vec<DMatrix<f64>>;
+    /// Puts new parameters in their place.
+    fn set_parameters(&mut self, parameters: Vec<DMatrix<f64>>);
+}
+
+/// Completions as they come from generation and scoring. Matrices are b × t_len.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// m: where a response token is.
+    pub mask: Mask,
+    /// The sampled token ids.
+    pub actions: DMatrix<usize>,
+    /// b × 1: the reward model's score.
+    pub scores: DMatrix<f64>,
+    /// log π_ref, if there is a reference model.
+    pub logp_ref: Option<DMatrix<f64>>,
+    /// V after the last token.
+    pub ends: Ends,
+}
+
+/// The loop around the losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Inner {
+    /// K inner epochs on the same rollout batch.
+    pub epochs: usize,
+    /// The bound on the joint gradient norm; ∞ is off.
+    pub max_norm: f64,
+    /// The optimizer.
+    pub adam: AdamSettings,
+}
+
+/// One inner epoch, with everything it computed.
+#[derive(Debug, Clone)]
+pub struct Epoch {
+    /// What the model said.
+    pub now: Now,
+    /// The losses and their gradient in it.
+    pub losses: Losses,
+    /// ∂L_total/∂θ of each parameter, before the clip.
+    pub grads: Vec<DMatrix<f64>>,
+    /// Their joint norm, before the clip.
+    pub grad_norm: f64,
+    /// The parameters after the step.
+    pub parameters: Vec<DMatrix<f64>>,
+}
+
+/// One PPO iteration: freeze the rollout, then K times losses, backward, clip, step.
+///
+/// Gives the rollout, its targets and every epoch; the model is left with the last parameters.
+///
+/// Source: Roy, "The Full PPO Training Step", § One iteration, in code.
+///
+/// # Panics
+///
+/// As the terms it calls.
+// ANCHOR: iteration
+pub fn iteration(
+    model: &mut impl ActorCritic,
+    optimizer: &mut [AdamState],
+    batch: &Batch,
+    settings: &Settings,
+    inner: &Inner,
+) -> (Rollout, Targets, Vec<Epoch>) {
+    // 1. Rollout phase (no grad)
+    let old = say(&model.forward(), &batch.actions, &batch.mask, settings);
+    let rollout = Rollout {
+        mask: batch.mask.clone(),
+        attended: None,
+        scores: batch.scores.clone(),
+        logp_old: old.logp,
+        logp_ref: batch.logp_ref.clone(),
+        v_old: old.v,
+        ends: batch.ends.clone(),
+        weights: None,
+    };
+    let targets = rollout_phase(&rollout, settings);
+
+    // 2. Inner epochs (grad flows)
+    let mut epochs = Vec::new();
+    for _ in 0..inner.epochs {
+        // logits, values = policy(prompts, completions)
+        let heads = model.forward();
+        let now = say(&heads, &batch.actions, &targets.mask, settings);
+        let losses = losses(&rollout, &targets, &now, settings);
+        // loss.backward()
+        let grad_logits = logits_grad(&heads.logits, &batch.actions, &targets, &losses, settings);
+        let grads = model.backward(&grad_logits, &losses.grad_v);
+        // torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+        let (clipped, grad_norm) = clip_grad_norm(&grads, inner.max_norm);
+        // optimizer.step()
+        let parameters = model.parameters();
+        let mut stepped = Vec::new();
+        for ((theta, grad), state) in parameters.iter().zip(&clipped).zip(optimizer.iter_mut()) {
+            let (theta, after) = adam(theta, grad, state, &inner.adam);
+            *state = after;
+            stepped.push(theta);
+        }
+        model.set_parameters(stepped.clone());
+        epochs.push(Epoch { now, losses, grads, grad_norm, parameters: stepped });
+    }
+    (rollout, targets, epochs)
+}
+// ANCHOR_END: iteration
