@@ -8,8 +8,8 @@ options as one file can hold.
 
 Everything about the step is in `ppo_step`, in the order of the post's listing
 (Roy, "The Full PPO Training Step"). Symbols: v is V, ret is R, adv is A, ent is
-H, logp is log pi, d is log rho, kl1 is log pi - log pi_ref; b sequences of t_len
-response tokens over a vocabulary of `vocab`.
+H, logp is log pi, d is log rho, kl1 is log pi - log pi_ref. A batch is B
+sequences of T_LEN response slots over VOCAB tokens.
 """
 
 import copy
@@ -34,7 +34,7 @@ GAPS = tuple(zip((0, 1), (2, 0), (2, 1), (2, 9), (3, 6), (3, 7), (3, 8), (3, 9),
 # Every setting that the step reads, and the choices that it has built in
 # (score_at, whiten, value_clip_form, count_empty_rows). They go into the files.
 BASE = dict(
-    gamma=0.9, lam=0.8, lam_critic=0.8, gap="skip",
+    gamma=0.9, lam=0.8, gap="skip",
     kl_coef=0.05, kl_estimator="k1", kl_clamp_in=None, kl_clamp_out=None,
     kl_loss_coef=0.0, kl_loss_kind="k3", score_at="last-valid", score_clip=None,
     whiten="on", shift_mean=True, variance="sample", eps_at="std", eps=1e-8,
@@ -49,7 +49,7 @@ OPTIONS = {k: x for k, x in BASE.items() if k != "cliprange"} | dict(
     kl_clamp_out=0.045, kl_loss_coef=0.1, score_clip=0.75, shift_mean=False,
     variance="population", eps_at="under-root", eps=1e-5, cliprange_low=0.1,
     cliprange_high=0.3, clip_ratio_c=1.5, log_ratio_clamp=0.6,
-    clipfrac="sign-blind", ppo_kl_kind="k3", vf_half=True,
+    clipfrac="sign-blind", ppo_kl_kind="k3", ppo_kl_of="clamped", vf_half=True,
     loss_agg_mode="seq-mean-token-mean", entropy_temperature=1.3,
 )
 SCALARS = ("pg_loss", "vf_loss", "entropy_loss", "kl_loss", "total_loss",
@@ -211,8 +211,8 @@ def ppo_step(inputs, s, listing):
     with the KL inside; GAE starts from V after a truncated response; returns
     are formed before whitening; every mean is over valid tokens. As printed,
     returns_from_whitened and unmasked undo the last two, and nothing else: the
-    mask is all ones before anything is read, so that every slot is charged KL
-    and the score, or V after a truncated response, follows the row's last slot.
+    mask is all ones before anything is read, so every slot is charged KL, the
+    score stands in the row's last slot, and V after a truncated row follows it.
     """
     returns_from_whitened = unmasked = listing == "as-printed"
     mask, actions = inputs["response_mask"], inputs["actions"]
@@ -232,7 +232,7 @@ def ppo_step(inputs, s, listing):
     v_end = torch.where(inputs["truncated"], inputs["last_values"], 0.0)
     adv_raw = gae(rewards, v_old, mask, v_end, s, s["lam"])
     adv = whiten(adv_raw, mask, s)
-    ret = gae(rewards, v_old, mask, v_end, s, s["lam_critic"]) + v_old
+    ret = gae(rewards, v_old, mask, v_end, s, s.get("lam_critic", s["lam"])) + v_old
     if returns_from_whitened:
         ret = adv + v_old
 
