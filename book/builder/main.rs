@@ -56,3 +56,25 @@ fn shown_from_here(path: &Path) -> PathBuf {
         _ => path.to_path_buf(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_name_one_folder_or_are_refused_in_a_sentence() {
+        let out = |args: &[&str]| out_of(args.iter().map(OsString::from), Path::new("/no/book"));
+        assert_eq!(out(&[]), Ok("/no/book/out".into()));
+        assert_eq!(out(&["--out", "/no/where"]), Ok("/no/where".into()));
+        for (args, start) in [
+            (&["--out"][..], "--out needs a folder"),
+            (&["--out", ""], "--out needs a folder"),
+            (&["/no/where"], "/no/where is not an argument"),
+            (&["--out", "/no/where", "x"], "x is one argument too many"),
+            (&["--out", env!("CARGO_MANIFEST_DIR")], env!("CARGO_MANIFEST_DIR")),
+        ] {
+            let sentence = out(args).unwrap_err();
+            assert!(sentence.starts_with(start), "{sentence}");
+        }
+    }
+}
