@@ -1,3 +1,4 @@
 //! The harness of the workspace.
 
+pub mod dump;
 pub mod terms;
