@@ -1,4 +1,6 @@
-//! The harness of the workspace.
+//! The harness of the workspace: what the suites, the command `ppo` and the book share.
+#![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod dump;
 pub mod terms;
