@@ -178,8 +178,8 @@ pub fn losses(rollout: &Rollout, targets: &Targets, now: &Now, settings: &Settin
         l_kl,
         total,
         grad_logp,
-        grad_ent: times(-c.c_h, aggregate_grad(mask, s.agg)),
-        grad_v: times(c.c_v, grad_v),
+        grad_ent: scaled(-c.c_h, aggregate_grad(mask, s.agg)),
+        grad_v: scaled(c.c_v, grad_v),
     }
 }
 // ANCHOR_END: losses
@@ -226,7 +226,7 @@ pub fn logits_grad(
 }
 
 /// c x, and zeros where c is 0: a term that is off is no operand.
-fn times(c: f64, x: DMatrix<f64>) -> DMatrix<f64> {
+pub fn scaled(c: f64, x: DMatrix<f64>) -> DMatrix<f64> {
     if c == 0.0 { DMatrix::zeros(x.nrows(), x.ncols()) } else { x * c }
 }
 
@@ -236,7 +236,11 @@ fn full_like(mask: &Mask) -> Mask {
 }
 
 /// The scores as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
-fn broadcast(scores: &DMatrix<f64>, (b, t_len): (usize, usize)) -> DMatrix<f64> {
+///
+/// # Panics
+///
+/// Unless there is one score per sequence and b = t_len.
+pub fn broadcast(scores: &DMatrix<f64>, (b, t_len): (usize, usize)) -> DMatrix<f64> {
     assert!(
         scores.shape() == (b, 1) && b == t_len,
         "step: `score_broadcast` needs one score per sequence and b = t_len, not {} × {} scores for b = {b}, \

@@ -3,4 +3,7 @@
 
 pub mod budget;
 pub mod dump;
+pub mod evaluate;
+pub mod outputs;
+pub mod report;
 pub mod terms;

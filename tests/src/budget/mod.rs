@@ -7,6 +7,7 @@
 
 mod approx;
 mod policy_loss;
+mod step;
 mod targets;
 mod tokens;
 mod total_loss;
@@ -14,6 +15,7 @@ mod value_loss;
 
 pub use approx::{Approx, Precision};
 pub use policy_loss::{PolicyBudget, policy_loss, policy_loss_grad};
+pub use step::Budget;
 pub use targets::{gae, kl, returns, reward, whiten};
 pub use tokens::{entropy_grad_row, entropy_row, log_prob_grad_row, log_softmax_row};
 pub use total_loss::{aggregate, counted, kl_loss, total_loss};

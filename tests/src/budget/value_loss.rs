@@ -44,32 +44,20 @@ pub fn value_loss(
     }
 }
 
-/// V − R and V_clip − R. Trainers write the clip as min/max of V or as V_old + clamp(V − V_old); the second
-/// rounds the difference, so that is allowed for.
+/// V − R and V_clip − R, the clip by its two bounds as the equation has it: inside them V_clip is V to the
+/// bit. (V_old + clamp(V − V_old), as the post's code has it, rounds there and may set a clip flag.)
 fn errors(p: Precision, v: Approx, v_old: Approx, ret: Approx, eps_v: f64) -> (Approx, Approx) {
     let eps_v = p.setting(eps_v);
-    let by_bounds = v.clamp(v_old - eps_v, v_old + eps_v);
-    let by_difference = v_old + (v - v_old).clamp(-eps_v, eps_v);
-    let v_clip = by_bounds.widened(by_difference.off);
-    (v - ret, v_clip - ret)
+    (v - ret, v.clamp(v_old - eps_v, v_old + eps_v) - ret)
 }
 
 /// Whether the clipped error may be the larger for one evaluation alone: V at its bound, or the two errors
 /// of one size beyond it.
 fn value_in_doubt(p: Precision, v: Approx, v_old: Approx, ret: Approx, eps_v: f64) -> bool {
-    let radius = p.setting(eps_v);
     let (plain, clipped) = errors(p, v, v_old, ret, eps_v);
-    let outside = (v - v_old).abs().value > eps_v;
-    (v - v_old).abs().may_cross(radius)
-        || (outside && plain.square().may_cross(clipped.square()))
-        || (!outside && rounds_inside(v, v_old))
-}
-
-/// Whether V_old + (V − V_old) may differ from V, so that inside the range the tie is not exact: where the
-/// two are not within a factor of two.
-fn rounds_inside(v: Approx, v_old: Approx) -> bool {
-    let (v, v_old) = (v.value, v_old.value);
-    v != v_old && v_old != 0.0 && !(0.5..=2.0).contains(&(v / v_old))
+    let moved = (v - v_old).abs();
+    let tie = moved.value > eps_v && plain.square().may_cross(clipped.square());
+    tie || moved.may_cross(p.setting(eps_v))
 }
 
 /// ∂L_V/∂V: 2 (V − R) or 0; either, where the clip is in doubt.
