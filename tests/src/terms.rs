@@ -237,9 +237,23 @@ pub const TERMS: &[Term] = &[
         source: "Post, § What this costs",
         equations: &[Equation {
             label: "eq:cost",
-            tex: r"\text{units} = \underbrace{1 + 1 + [\text{values}] + [\text{reference}]}_{\text{inference}} + 3K \cdot \text{models}",
+            tex: r"\text{units} = (1 + 1 + [\text{values}] + [\text{reference}]) + 3K \cdot \text{models}",
             function: "cost::cost",
         }],
         tests: &[],
     },
 ];
+
+/// The table as README shows it.
+pub fn markdown() -> String {
+    let mut text = String::from("| term | equation | reference | where it is printed |\n|---|---|---|---|\n");
+    for term in TERMS {
+        for (k, equation) in term.equations.iter().enumerate() {
+            let (title, source) = if k == 0 { (term.title, term.source) } else { ("", "") };
+            let Equation { label, function, .. } = equation;
+            let file = format!("reference/src/{}.rs", term.stem);
+            text.push_str(&format!("| {title} | `{label}` | [`{function}`]({file}) | {source} |\n"));
+        }
+    }
+    text
+}
