@@ -1,0 +1,16 @@
+//! Every hand-checked figure, asserted by name.
+//!
+//! The reference is the truth of the other suites, so it has to stand on something that is not code of
+//! ours: figures computed elsewhere (`g1` to `g7`). γ = λ = 1 hides half of all GAE bugs, so hardly a test
+//! uses it.
+
+mod fixtures;
+mod printed;
+
+mod g1_gae;
+mod g2_whiten;
+mod g3_returns;
+mod g4_whiten_rewards;
+mod g5_value_clip;
+mod g6_aggregate;
+mod g7_policy_clip;
