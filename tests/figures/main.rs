@@ -1,8 +1,8 @@
 //! Every hand-checked figure, asserted by name.
 //!
 //! The reference is the truth of the other suites, so it has to stand on something that is not code of
-//! ours: figures computed elsewhere (`g1` to `g7`). γ = λ = 1 hides half of all GAE bugs, so hardly a test
-//! uses it.
+//! ours: figures computed elsewhere (`g1` to `g7`) and the errata of the post (`errata_*`, rows S1 to S22).
+//! γ = λ = 1 hides half of all GAE bugs, so hardly a test uses it.
 
 mod fixtures;
 mod printed;
@@ -14,3 +14,9 @@ mod g4_whiten_rewards;
 mod g5_value_clip;
 mod g6_aggregate;
 mod g7_policy_clip;
+
+mod errata_advantages;
+mod errata_loop;
+mod errata_losses;
+mod errata_rewards;
+mod listing;
