@@ -1,8 +1,9 @@
 //! Every hand-checked figure, asserted by name.
 //!
 //! The reference is the truth of the other suites, so it has to stand on something that is not code of
-//! ours: figures computed elsewhere (`g1` to `g7`) and the errata of the post (`errata_*`, rows S1 to S22).
-//! γ = λ = 1 hides half of all GAE bugs, so hardly a test uses it.
+//! ours: figures computed elsewhere (`g1` to `g7`), the errata of the post (`errata_*`, rows S1 to S22),
+//! the contract of verl's page (`page`), bugs that real trainers had (`bugs_seen`) and identities that
+//! hold for any input (`identities`). γ = λ = 1 hides half of all GAE bugs, so hardly a test uses it.
 
 mod fixtures;
 mod printed;
@@ -20,3 +21,5 @@ mod errata_loop;
 mod errata_losses;
 mod errata_rewards;
 mod listing;
+
+mod page;
