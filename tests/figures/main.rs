@@ -22,4 +22,6 @@ mod errata_losses;
 mod errata_rewards;
 mod listing;
 
+mod bugs_seen;
+mod identities;
 mod page;
