@@ -43,6 +43,19 @@ fn a_step_of_descent_raises_the_entropy() {
     assert!(entropy_after_a_step(added) < -1e-5);
 }
 
+/// S10: so with nothing else in it the loss is −c_H H, below 0, and the parenthesis of the post makes it +.
+#[test]
+fn the_total_loss_falls_as_the_entropy_rises() {
+    let added = Listing { entropy_added: true, ..Listing::CORRECTED };
+    for (listing, sign) in [(Listing::CORRECTED, -1.0), (added, 1.0)] {
+        let settings = Settings { whitening: None, ..listed(Settings::default(), listing) };
+        let rollout = every_slot(dmatrix![0.0], dmatrix![0.0, 0.0]);
+        let now = Now { logp: rollout.logp_old.clone(), ent: dmatrix![1.5, 0.5], v: rollout.v_old.clone() };
+        let got = losses(&rollout, &rollout_phase(&rollout, &settings), &now, &settings);
+        exactly(got.total, sign * 0.01 * 1.0);
+    }
+}
+
 /// S12: only the product of ½ and c_V can be compared. Post and SB3 have .5 of the mean squared error,
 /// CleanRL .25, TRL .05, NeMo-RL .2 (a scale of .4), PufferLib 1.
 #[test]

@@ -48,7 +48,7 @@ fn a_gap_that_cuts_ends_the_episode() {
 }
 
 /// TRL's p1: the decision process is one step longer, and the pad's value is what the score is measured
-/// against. Whitening leaves p1 out, so its raw advantage is the last figure.
+/// against.
 #[test]
 fn a_score_on_the_first_pad_makes_the_row_one_step_longer() {
     let targets =
@@ -59,6 +59,15 @@ fn a_score_on_the_first_pad_makes_the_row_one_step_longer() {
     // Its return is the score: −8.9 + 9.9. The policy loss does not see the slot.
     printed_row(targets.ret.row(0).iter().skip(4), "1.000 _");
     printed_row(targets.adv.row(0).iter(), ".8187 1.3037 1.4218 2.1970 _ _");
+}
+
+/// p1 is a slot of the critic alone: statistics are those of the tokens, (5.7412 − 2.4555) / 8.
+#[test]
+fn the_first_pad_is_not_whitened() {
+    let got = rollout_phase(&g1(), &Settings { score_at: ScoreAt::FirstPad, ..g1_settings() });
+    let (mean, _) = got.whitened.unwrap();
+    assert!((mean - (5.7412 - 2.4555) / 8.0).abs() < 1e-4, "{mean}");
+    assert_eq!(got.adv[(0, 4)], 0.0);
 }
 
 /// The bug of ROLL #447 and verl #50: rewards are masked, values are not, and the junk in padding reaches
