@@ -7,6 +7,7 @@ use crate::{
     gae::gae_recursion,
     kl::kl,
     log_prob::{log_prob, log_prob_grad},
+    nan::clamp,
     policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
     returns::returns,
     reward::{ScoreAt, place_scores, reward},
@@ -103,7 +104,7 @@ pub fn rollout_phase(rollout: &Rollout, settings: &Settings) -> Targets {
 
     // rewards     = reward_model(prompts, completions)  # scalar per completion
     let placed = if s.listing.score_broadcast {
-        broadcast(&rollout.scores, mask.shape())
+        broadcast(&rollout.scores, s.score_clip, mask.shape())
     } else {
         place_scores(&rollout.scores, s.score_at, s.score_clip, &mask, rollout.attended.as_ref())
     };
@@ -235,12 +236,13 @@ fn full_like(mask: &Mask) -> Mask {
     Mask::full(mask.shape().0, mask.shape().1)
 }
 
-/// The scores as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
+/// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
+/// Where a score should land is not asked.
 ///
 /// # Panics
 ///
 /// Unless there is one score per sequence and b = t_len.
-pub fn broadcast(scores: &DMatrix<f64>, (b, t_len): (usize, usize)) -> DMatrix<f64> {
+pub fn broadcast(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usize, usize)) -> DMatrix<f64> {
     assert!(
         scores.shape() == (b, 1) && b == t_len,
         "step: `score_broadcast` needs one score per sequence and b = t_len, not {} × {} scores for b = {b}, \
@@ -248,5 +250,5 @@ pub fn broadcast(scores: &DMatrix<f64>, (b, t_len): (usize, usize)) -> DMatrix<f
         scores.nrows(),
         scores.ncols()
     );
-    DMatrix::from_fn(b, t_len, |_, t| scores[(t, 0)])
+    DMatrix::from_fn(b, t_len, |_, t| clamp(scores[(t, 0)], -score_clip, score_clip))
 }

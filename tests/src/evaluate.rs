@@ -94,7 +94,7 @@ fn rewards(e: &mut Evaluation, inputs: &Inputs, s: &Settings) -> Option<DMatrix<
 /// The scores at their slots, by the setting or by the listing's broadcast.
 pub fn placed_scores(scores: &DMatrix<f64>, inputs: &Inputs, s: &Settings) -> DMatrix<f64> {
     if s.listing.score_broadcast {
-        broadcast(scores, inputs.mask.shape())
+        broadcast(scores, s.score_clip, inputs.mask.shape())
     } else {
         place_scores(scores, s.score_at, s.score_clip, &inputs.mask, inputs.attended.as_ref())
     }
