@@ -21,7 +21,8 @@
 //! | H_t = −Σ_v π log π | [`entropy::entropy`] |
 //! | agg, six modes | [`aggregate::aggregate`] |
 //! | L_total = L_policy + c_V L_V − c_H H (+ β L_KL) | [`total_loss::total_loss`], [`total_loss::kl_loss`] |
-//! | ‖g‖, Adam | [`grad_norm::clip_grad_norm`], [`adam::adam`] |
+//! | ‖g‖, g min(1, max/‖g‖) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
+//! | Adam | [`adam::adam`] |
 //! | the listing, line by line | [`step`], [`iteration`] |
 //! | what it costs | [`cost::cost`] |
 //!
