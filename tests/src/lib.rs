@@ -1,3 +1,4 @@
 //! The harness of the workspace.
 
+pub mod cases;
 pub mod terms;
