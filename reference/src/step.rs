@@ -178,8 +178,8 @@ pub fn losses(rollout: &Rollout, targets: &Targets, now: &Now, settings: &Settin
         l_kl,
         total,
         grad_logp,
-        grad_ent: times(-c.c_h, aggregate_grad(mask, s.agg)),
-        grad_v: times(c.c_v, grad_v),
+        grad_ent: times(-c.c_h, &aggregate_grad(mask, s.agg), mask),
+        grad_v: times(c.c_v, &grad_v, value_mask),
     }
 }
 // ANCHOR_END: losses
@@ -226,8 +226,8 @@ pub fn logits_grad(
 }
 
 /// c x, and zeros where c is 0: a term that is off is no operand.
-fn times(c: f64, x: DMatrix<f64>) -> DMatrix<f64> {
-    if c == 0.0 { DMatrix::zeros(x.nrows(), x.ncols()) } else { x * c }
+fn times(c: f64, x: &DMatrix<f64>, mask: &Mask) -> DMatrix<f64> {
+    mask.each(|slot| if c == 0.0 { 0.0 } else { c * x[slot] })
 }
 
 /// The mask after the listing's departures: every slot valid where it has none.
