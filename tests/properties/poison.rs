@@ -1,7 +1,7 @@
 //! Masked slots are irrelevant and valid ones are not, for every term and every gradient.
 //!
 //! NaN, +∞, −∞ and 1e30 in the masked slots of each argument alone and of all together change no bit of any
-//! result, the sign of a zero included. A NaN in any one valid slot reaches every result that the argument
+//! result, the sign of a zero included, and what comes out for a masked slot is +0. A NaN in any one valid slot reaches every result that the argument
 //! is an operand of. `terms.rs` beside this file lists the functions.
 
 mod terms;
@@ -9,7 +9,7 @@ mod terms;
 use crate::{case::Case, runner::Outcome};
 use nalgebra::DMatrix;
 use reference::Mask;
-use terms::{Term, terms};
+use terms::{PER_SLOT, Results, Term, terms};
 
 /// Which entries of an argument belong to a masked token.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl Arg {
     }
 }
 
-fn is_same(a: &[(&'static str, Vec<f64>)], b: &[(&'static str, Vec<f64>)]) -> Outcome {
+fn is_same(a: &Results, b: &Results) -> Outcome {
     for ((name, a), (_, b)) in a.iter().zip(b) {
         ensure!(a.len() == b.len(), "`{name}` has another size");
         for (i, (a, b)) in a.iter().zip(b).enumerate() {
@@ -65,6 +65,13 @@ fn masked_slots_are_irrelevant(term: &Term, mask: &Mask) -> Outcome {
     let want = (term.results)(&clean);
     for (name, result) in &want {
         ensure!(result.iter().all(|x| !x.is_nan()), "{}: `{name}` is NaN without any poison", term.name);
+    }
+    for (name, result) in want.iter().filter(|(name, _)| PER_SLOT.contains(name)) {
+        let (b, t_len) = mask.shape();
+        let masked = (0..b * t_len).filter(|i| !mask.has((i % b, i / b)));
+        for x in masked.map(|i| result[i]) {
+            ensure!(x.to_bits() == 0, "{}: `{name}` is {x} in a masked slot and not +0", term.name);
+        }
     }
     for by in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e30] {
         for (i, arg) in term.args.iter().enumerate() {

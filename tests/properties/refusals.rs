@@ -65,7 +65,8 @@ fn the_value_head() {
     let (w_v, h) = (RowDVector::from_element(4, 1.0), vec![DMatrix::zeros(3, 4); 2]);
     let narrow = vec![DMatrix::zeros(3, 5); 2];
     let m = full();
-    let calls: [&dyn Fn(&[DMatrix<f64>]); 2] =
+    type Call<'a> = &'a dyn Fn(&[DMatrix<f64>]);
+    let calls: [Call<'_>; 2] =
         [&|h| drop(value_head(&w_v, h, &m)), &|h| drop(value_head_grad(&good(), &w_v, h, &m))];
     for call in calls {
         refuses("value_head: `h` has 1 entries for 2 sequences", || call(&h[..1]));

@@ -27,7 +27,8 @@ macro_rules! property {
 /// Ends a property with a sentence unless a condition holds.
 macro_rules! ensure {
     ($condition:expr, $($sentence:tt)*) => {
-        if !$condition {
+        let holds: bool = $condition; // a comparison with NaN does not
+        if !holds {
             return Err(format!($($sentence)*));
         }
     };

@@ -30,11 +30,41 @@ use reference::{
 /// Named results, flattened.
 pub(super) type Results = Vec<(&'static str, Vec<f64>)>;
 
+/// From the arguments to everything that comes out.
+pub(super) type Function = dyn Fn(&[DMatrix<f64>]) -> Results;
+
+/// The results that are b × t_len, whose masked slots must hold +0.
+pub(super) const PER_SLOT: [&str; 23] = [
+    "keep",
+    "v",
+    "log π",
+    "H",
+    "r",
+    "r without KL",
+    "s",
+    "δ",
+    "sum",
+    "recursion",
+    "R",
+    "adv",
+    "per token",
+    "ratio",
+    "grad",
+    "k",
+    "slope",
+    "own grad",
+    "straight-through grad",
+    "adv_raw",
+    "grad V",
+    "grad H",
+    "grad log π",
+];
+
 /// One function or a pair of function and gradient.
 pub(super) struct Term {
     pub(super) name: String,
     pub(super) args: Vec<Arg>,
-    pub(super) results: Box<dyn Fn(&[DMatrix<f64>]) -> Results>,
+    pub(super) results: Box<Function>,
     /// (argument, result) where the argument is no operand of the result; `*` is every result.
     pub(super) deaf: &'static [(&'static str, &'static str)],
 }
@@ -139,7 +169,7 @@ fn mask_itself(case: &Case) -> Term {
     Term {
         name: "mask".into(),
         args: vec![slots(case, "x", 1)],
-        results: Box::new(move |x| vec![("keep", flat(&m.keep(&x[0]))), ("sum", vec![m.sum(&x[0])])]),
+        results: Box::new(move |x| vec![("keep", flat(&m.keep(&x[0]))), ("Σ", vec![m.sum(&x[0])])]),
         deaf: &[],
     }
 }
@@ -170,7 +200,7 @@ fn log_probs(case: &Case) -> Term {
             let actions = to_ids(&x[0]);
             vec![
                 ("log π", flat(&log_prob(&x[2..], &actions, &m, 0.7))),
-                ("grad", flat_all(&log_prob_grad(&x[2..], &actions, &m, 0.7, &x[1]))),
+                ("grad logits", flat_all(&log_prob_grad(&x[2..], &actions, &m, 0.7, &x[1]))),
             ]
         }),
         deaf: &[("actions", "*"), ("g", "log π")],
@@ -184,7 +214,7 @@ fn entropies(case: &Case) -> Term {
         args: states(case, "logits", vec![slots(case, "g", 1)]),
         results: Box::new(move |x| {
             let grad = entropy_grad(&x[1..], &m, 0.7, &x[0]);
-            vec![("H", flat(&entropy(&x[1..], &m, 0.7))), ("grad", flat_all(&grad))]
+            vec![("H", flat(&entropy(&x[1..], &m, 0.7))), ("grad logits", flat_all(&grad))]
         }),
         deaf: &[("g", "H")],
     }
@@ -449,6 +479,8 @@ fn whole_step(case: &Case) -> Term {
                 ("now", flat_all(&[now.logp, now.ent, now.v])),
                 ("total", vec![got.total]),
                 ("grad logits", flat_all(&grad)),
+                ("grad log π", flat(&got.grad_logp)),
+                ("grad H", flat(&got.grad_ent)),
                 ("grad V", flat(&got.grad_v)),
                 ("grad θ", flat_all(&model.backward(&grad, &got.grad_v))),
                 ("grad h", flat_all(&model.hidden_grad(&grad, &got.grad_v))),
@@ -473,6 +505,14 @@ const STEP_DEAF: &[(&str, &str)] = &[
     ("weights", "adv"),
     ("weights", "R"),
     ("weights", "grad V"),
+    // ∂L/∂H is a weight times −c_H: nothing is an operand of it.
+    ("scores", "grad H"),
+    ("logp_old", "grad H"),
+    ("logp_ref", "grad H"),
+    ("v_old", "grad H"),
+    ("weights", "grad H"),
+    ("v_last", "grad H"),
+    ("h", "grad H"),
     ("v_boot", "*"),
     ("terminated", "*"),
     ("truncated", "*"),
