@@ -34,6 +34,7 @@ fn targets(bencher: Bencher, t_len: usize) {
 
 #[divan::bench(args = LENGTHS)]
 fn log_probs_and_entropy(bencher: Bencher, t_len: usize) {
+    check(t_len);
     let (rollout, heads, actions, settings) = rollout(t_len);
     let bencher = bencher.counter(ItemsCount::new(rollout.mask.count()));
     bencher.bench(|| say(&heads, &actions, &rollout.mask, &settings));
@@ -41,6 +42,7 @@ fn log_probs_and_entropy(bencher: Bencher, t_len: usize) {
 
 #[divan::bench(args = LENGTHS)]
 fn losses_and_gradients(bencher: Bencher, t_len: usize) {
+    check(t_len);
     let (rollout, heads, actions, settings) = rollout(t_len);
     let targets = rollout_phase(&rollout, &settings);
     let now = say(&heads, &actions, &targets.mask, &settings);

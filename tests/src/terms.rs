@@ -79,7 +79,7 @@ pub const TERMS: &[Term] = &[
                 function: "reward::reward",
             },
         ],
-        tests: &["figures/g1_gae.rs", "figures/errata_rewards.rs"],
+        tests: &["figures/g1_gae.rs", "figures/errata_rewards.rs", "properties/poison/terms.rs"],
     },
     Term {
         stem: "gae",
@@ -229,7 +229,7 @@ pub const TERMS: &[Term] = &[
             tex: r"\theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^n)}{\sqrt{s / (1 - \beta_2^n)} + \epsilon}",
             function: "adam::adam",
         }],
-        tests: &["snapshots/main.rs"],
+        tests: &["figures/errata_loop.rs", "snapshots/iteration.rs"],
     },
     Term {
         stem: "cost",
