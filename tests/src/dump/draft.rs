@@ -1,6 +1,6 @@
 //! The settings while they are being read, and how each kind of value is.
 
-use super::settings::GradOf;
+use super::GradOf;
 use reference::{
     Agg, ClipFrac, CountRows, DoneAt, EpsAt, Gap, Kl, KlGrad, KlOf, Listing, ScoreAt, Settings, ShiftMean,
     ValueClip, Variance, Whitening,

@@ -55,11 +55,12 @@ pub(super) fn ends(flags: &Flags, mask: &Mask, done_at: DoneAt) -> Result<(Ends,
     }
     let done = dones(flags, mask, done_at)?;
     for row in 0..b {
+        let end = mask.end(row);
         for t in mask.tokens_of(row) {
-            end_of_token(flags, &mut ends, (row, t), mask.end(row))?;
+            end_of_token(flags, &mut ends, (row, t), end)?;
             ends.terminated[(row, t)] |= done[(row, t)] && !ends.truncated[(row, t)];
         }
-        end_of_row(flags, &mut ends, row, mask.end(row))?;
+        end_of_row(flags, &mut ends, row, end)?;
     }
     let dropped = unread_last_values(flags, &ends, mask);
     if dropped > 0 {
