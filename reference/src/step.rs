@@ -7,6 +7,7 @@ use crate::{
     gae::gae_recursion,
     kl::kl,
     log_prob::{log_prob, log_prob_grad},
+    nan::clamp,
     policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
     returns::returns,
     reward::{ScoreAt, place_scores, reward},
@@ -103,7 +104,7 @@ pub fn rollout_phase(rollout: &Rollout, settings: &Settings) -> Targets {
 
     // rewards     = reward_model(prompts, completions)  # scalar per completion
     let placed = if s.listing.score_broadcast {
-        broadcast(&rollout.scores, mask.shape())
+        broadcast(&rollout.scores, s.score_clip, mask.shape())
     } else {
         place_scores(&rollout.scores, s.score_at, s.score_clip, &mask, rollout.attended.as_ref())
     };
@@ -178,8 +179,8 @@ pub fn losses(rollout: &Rollout, targets: &Targets, now: &Now, settings: &Settin
         l_kl,
         total,
         grad_logp,
-        grad_ent: times(-c.c_h, aggregate_grad(mask, s.agg)),
-        grad_v: times(c.c_v, grad_v),
+        grad_ent: scaled(-c.c_h, aggregate_grad(mask, s.agg)),
+        grad_v: scaled(c.c_v, grad_v),
     }
 }
 // ANCHOR_END: losses
@@ -226,7 +227,7 @@ pub fn logits_grad(
 }
 
 /// c x, and zeros where c is 0: a term that is off is no operand.
-fn times(c: f64, x: DMatrix<f64>) -> DMatrix<f64> {
+pub fn scaled(c: f64, x: DMatrix<f64>) -> DMatrix<f64> {
     if c == 0.0 { DMatrix::zeros(x.nrows(), x.ncols()) } else { x * c }
 }
 
@@ -235,8 +236,13 @@ fn full_like(mask: &Mask) -> Mask {
     Mask::full(mask.shape().0, mask.shape().1)
 }
 
-/// The scores as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
-fn broadcast(scores: &DMatrix<f64>, (b, t_len): (usize, usize)) -> DMatrix<f64> {
+/// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
+/// Where a score should land is not asked.
+///
+/// # Panics
+///
+/// Unless there is one score per sequence and b = t_len.
+pub fn broadcast(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usize, usize)) -> DMatrix<f64> {
     assert!(
         scores.shape() == (b, 1) && b == t_len,
         "step: `score_broadcast` needs one score per sequence and b = t_len, not {} × {} scores for b = {b}, \
@@ -244,5 +250,5 @@ fn broadcast(scores: &DMatrix<f64>, (b, t_len): (usize, usize)) -> DMatrix<f64> 
         scores.nrows(),
         scores.ncols()
     );
-    DMatrix::from_fn(b, t_len, |_, t| scores[(t, 0)])
+    DMatrix::from_fn(b, t_len, |_, t| clamp(scores[(t, 0)], -score_clip, score_clip))
 }

@@ -1,4 +1,9 @@
-//! The harness of the workspace.
+//! The harness of the workspace: what the suites, the command `ppo` and the book share.
+#![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod dump;
+pub mod evaluate;
+pub mod outputs;
+pub mod report;
 pub mod terms;

@@ -29,14 +29,231 @@ pub struct Term {
 }
 
 /// Every term, in the order of the step.
-pub const TERMS: &[Term] = &[Term {
-    stem: "gae",
-    title: "Generalized advantage estimation",
-    equations: &[Equation {
-        label: "eq:gae",
-        tex: r"\hat A_t = \sum_{l=0}^{L-1-t} (\gamma\lambda)^l\, \delta_{t+l}",
-        function: "gae::gae",
-    }],
-    source: "Post, § GAE: where the advantages come from",
-    tests: &[],
-}];
+pub const TERMS: &[Term] = &[
+    Term {
+        stem: "value_head",
+        title: "The value head",
+        source: "Post, § The value head",
+        equations: &[Equation {
+            label: "eq:value-head",
+            tex: r"V_t = W_v\, h_t, \qquad W_v \in \mathbb{R}^{1 \times d}",
+            function: "value_head::value_head",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "log_prob",
+        title: "Log-probabilities of the sampled tokens",
+        source: "Post, § One iteration, in code",
+        equations: &[Equation {
+            label: "eq:log-prob",
+            tex: r"\log\pi(y_t) = \frac{z_{t,y_t}}{\tau} - \ln \sum_v \exp\frac{z_{t,v}}{\tau}",
+            function: "log_prob::log_prob",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "kl",
+        title: "KL to the reference model",
+        source: "Not in the post, which calls its reward shaped",
+        equations: &[Equation {
+            label: "eq:kl",
+            tex: r"k_1 = \log\frac{\pi}{\pi_{\text{ref}}}, \quad |k_1|, \quad k_2 = \tfrac12 k_1^2, \quad k_3 = e^{-k_1} - 1 + k_1",
+            function: "kl::kl",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "reward",
+        title: "The shaped reward",
+        source: "Post, § GAE: where the advantages come from",
+        equations: &[
+            Equation {
+                label: "eq:score-at",
+                tex: r"s_t = [t = \text{slot}]\; \operatorname{clip}(\text{score}, -c, c)",
+                function: "reward::place_scores",
+            },
+            Equation {
+                label: "eq:shaped-reward",
+                tex: r"r_t = s_t - \beta\, k_t",
+                function: "reward::reward",
+            },
+        ],
+        tests: &[],
+    },
+    Term {
+        stem: "gae",
+        title: "Generalized advantage estimation",
+        source: "Post, § GAE: where the advantages come from",
+        equations: &[
+            Equation {
+                label: "eq:td-residual",
+                tex: r"\delta_t = r_t + \gamma\, V_{t+1} - V_t",
+                function: "gae::td_residual",
+            },
+            Equation {
+                label: "eq:gae",
+                tex: r"\hat A_t = \sum_{l=0}^{L-1-t} (\gamma\lambda)^l\, \delta_{t+l}",
+                function: "gae::gae",
+            },
+            Equation {
+                label: "eq:gae-recursion",
+                tex: r"\hat A_t = \delta_t + \gamma\lambda\, \hat A_{t+1}, \qquad \hat A_L = 0",
+                function: "gae::gae_recursion",
+            },
+        ],
+        tests: &[],
+    },
+    Term {
+        stem: "whiten",
+        title: "Whitening",
+        source: "Post, § GAE: where the advantages come from",
+        equations: &[Equation {
+            label: "eq:whiten",
+            tex: r"\hat A'_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
+            function: "whiten::whiten",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "returns",
+        title: "Returns",
+        source: "Post, § The value loss",
+        equations: &[Equation {
+            label: "eq:return",
+            tex: r"R_t = \hat A_t + V^{\text{old}}_t",
+            function: "returns::returns",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "policy_loss",
+        title: "The policy loss",
+        source: "Post, § One iteration, in code; derived in its sibling post",
+        equations: &[
+            Equation {
+                label: "eq:ratio",
+                tex: r"\rho_t = \frac{\pi(y_t)}{\pi_{\text{old}}(y_t)} = \exp(\log\pi - \log\pi_{\text{old}})",
+                function: "policy_loss::policy_loss",
+            },
+            Equation {
+                label: "eq:policy-loss",
+                tex: r"\mathcal{L}_{\text{policy}} = \operatorname{agg}_t\, -\min\bigl(\rho_t \hat A_t,\; \operatorname{clip}(\rho_t, 1 - \epsilon_{\text{lo}}, 1 + \epsilon_{\text{hi}})\, \hat A_t\bigr)",
+                function: "policy_loss::policy_loss",
+            },
+        ],
+        tests: &[],
+    },
+    Term {
+        stem: "value_loss",
+        title: "The value loss",
+        source: "Post, § The value loss; the verl page",
+        equations: &[
+            Equation {
+                label: "eq:value-clip",
+                tex: r"V^{\text{clip}}_t = \operatorname{clip}(V_t,\; V^{\text{old}}_t - \epsilon_v,\; V^{\text{old}}_t + \epsilon_v)",
+                function: "value_loss::value_loss",
+            },
+            Equation {
+                label: "eq:value-loss",
+                tex: r"\mathcal{L}_V = \operatorname{agg}_t \max\bigl((V_t - R_t)^2,\; (V^{\text{clip}}_t - R_t)^2\bigr)",
+                function: "value_loss::value_loss",
+            },
+        ],
+        tests: &[],
+    },
+    Term {
+        stem: "entropy",
+        title: "Entropy",
+        source: "Post, § The entropy bonus",
+        equations: &[Equation {
+            label: "eq:entropy",
+            tex: r"H_t = -\sum_v \pi(v \mid x, y_{<t})\, \log \pi(v \mid x, y_{<t})",
+            function: "entropy::entropy",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "aggregate",
+        title: "Aggregation",
+        source: "Post, § One iteration, in code; the verl page",
+        equations: &[Equation {
+            label: "eq:aggregate",
+            tex: r"\operatorname{agg}_t x_t = \frac{\sum_b \sum_t m_{b,t}\, x_{b,t}}{\sum_b \sum_t m_{b,t}}",
+            function: "aggregate::aggregate",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "total_loss",
+        title: "The total loss",
+        source: "Post, § The combined loss and why the inner loop exists",
+        equations: &[
+            Equation {
+                label: "eq:kl-loss",
+                tex: r"\mathcal{L}_{\text{KL}} = \operatorname{agg}_t k(\log\pi - \log\pi_{\text{ref}})",
+                function: "total_loss::kl_loss",
+            },
+            Equation {
+                label: "eq:total-loss",
+                tex: r"\mathcal{L}_{\text{total}} = \mathcal{L}_{\text{policy}} + c_V\, \mathcal{L}_V - c_H\, H + \beta\, \mathcal{L}_{\text{KL}}",
+                function: "total_loss::total_loss",
+            },
+        ],
+        tests: &[],
+    },
+    Term {
+        stem: "grad_norm",
+        title: "The gradient norm",
+        source: "Post, § One iteration, in code",
+        equations: &[
+            Equation {
+                label: "eq:grad-norm",
+                tex: r"\lVert g \rVert = \sqrt{\sum_{\theta} \sum_{i,j} g_{ij}^2}",
+                function: "grad_norm::grad_norm",
+            },
+            Equation {
+                label: "eq:grad-clip",
+                tex: r"g \leftarrow g \cdot \min\Bigl(1,\; \frac{\text{max\_norm}}{\lVert g \rVert + 10^{-6}}\Bigr)",
+                function: "grad_norm::clip_grad_norm",
+            },
+        ],
+        tests: &[],
+    },
+    Term {
+        stem: "adam",
+        title: "The optimizer",
+        source: "Post, § One iteration, in code",
+        equations: &[Equation {
+            label: "eq:adam",
+            tex: r"\theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^n)}{\sqrt{s / (1 - \beta_2^n)} + \epsilon}",
+            function: "adam::adam",
+        }],
+        tests: &[],
+    },
+    Term {
+        stem: "cost",
+        title: "What it costs",
+        source: "Post, § What this costs",
+        equations: &[Equation {
+            label: "eq:cost",
+            tex: r"\text{units} = (1 + 1 + [\text{values}] + [\text{reference}]) + 3K \cdot \text{models}",
+            function: "cost::cost",
+        }],
+        tests: &[],
+    },
+];
+
+/// The table as README shows it.
+pub fn markdown() -> String {
+    let mut text = String::from("| term | equation | reference | where it is printed |\n|---|---|---|---|\n");
+    for term in TERMS {
+        for (k, equation) in term.equations.iter().enumerate() {
+            let (title, source) = if k == 0 { (term.title, term.source) } else { ("", "") };
+            let Equation { label, function, .. } = equation;
+            let file = format!("reference/src/{}.rs", term.stem);
+            text.push_str(&format!("| {title} | `{label}` | [`{function}`]({file}) | {source} |\n"));
+        }
+    }
+    text
+}

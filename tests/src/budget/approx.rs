@@ -1,0 +1,217 @@
+//! A number with the most that another evaluation of it may be off.
+//!
+//! Every operation adds the rounding of the operands' precision to the error that the operands bring along.
+//! Nothing is tuned: the only constants are the unit roundoff and the accuracy of exp and ln.
+
+/// The precision that the numbers compared with were computed in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Precision {
+    /// Unit roundoff of their arithmetic plus that of ours: both evaluations round, and the bounds add up.
+    u: f64,
+    /// Half the spacing of its subnormal numbers, what an underflowing operation may lose.
+    tiny: f64,
+}
+
+impl Precision {
+    /// Theirs in f32, ours in f64.
+    pub const F32: Precision =
+        Precision { u: 1.0 / 16_777_216.0 + f64::EPSILON / 2.0, tiny: 1.401_298_464_324_817e-45 };
+    /// Both in f64.
+    pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324 };
+
+    /// A number both sides read from the same file: exact.
+    pub fn given(self, value: f64) -> Approx {
+        Approx { value, off: 0.0, p: self }
+    }
+
+    /// A setting such as γ = 0.9, which each side rounds to its own precision.
+    pub fn setting(self, value: f64) -> Approx {
+        Approx { value, off: if value.is_finite() { self.u * value.abs() } else { 0.0 }, p: self }
+    }
+
+    /// Σ over n terms in any order: each addition rounds a partial sum that is at most Σ|x|, so the sum is
+    /// off by what its terms are plus γ_{n−1} Σ|x|, with γ_k = k u / (1 − k u).
+    pub fn sum(self, terms: impl IntoIterator<Item = Approx>) -> Approx {
+        let (mut value, mut off, mut size, mut n) = (0.0, 0.0, 0.0, 0.0);
+        for x in terms {
+            (value, off, size, n) = (value + x.value, off + x.off, size + x.most(), n + 1.0);
+        }
+        let k = (n - 1.0f64).max(0.0) * self.u;
+        Approx { value, off: off + k / (1.0 - k) * size, p: self }
+    }
+}
+
+/// A number and a bound on the error of another evaluation of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Approx {
+    /// The reference's number.
+    pub value: f64,
+    /// What the other may differ by.
+    pub off: f64,
+    p: Precision,
+}
+
+impl Approx {
+    /// The largest magnitude the other evaluation can have.
+    pub fn most(self) -> f64 {
+        self.value.abs() + self.off
+    }
+
+    /// The same number, off by `extra` more.
+    pub fn widened(self, extra: f64) -> Approx {
+        Approx { off: self.off + extra, ..self }
+    }
+
+    /// An operation whose exact result is `value` and whose operands bring `off`, rounded once.
+    fn rounded(self, value: f64, off: f64) -> Approx {
+        let off = if value.is_finite() { off + self.p.u * (value.abs() + off) + self.p.tiny } else { 0.0 };
+        Approx { value, off, p: self.p }
+    }
+
+    /// A function of relative accuracy 1 ULP, which is two unit roundoffs.
+    fn by_function(self, value: f64, off: f64) -> Approx {
+        let off = off + 2.0 * self.p.u * (value.abs() + off) + self.p.tiny;
+        Approx { value, off: if value.is_finite() { off } else { 0.0 }, p: self.p }
+    }
+
+    /// x².
+    pub fn square(self) -> Approx {
+        self * self
+    }
+
+    /// eˣ: an argument off by d gives eˣ (eᵈ − 1) at most.
+    pub fn exp(self) -> Approx {
+        let value = libm::exp(self.value);
+        self.by_function(value, value * libm::expm1(self.off))
+    }
+
+    /// ln x, for x > 0: off by at most ln(x / (x − d)).
+    pub fn ln(self) -> Approx {
+        self.by_function(libm::log(self.value), -libm::log1p(-self.off / self.value))
+    }
+
+    /// √x: the farther of the two ends of [x − d, x + d].
+    pub fn sqrt(self) -> Approx {
+        let root = self.value.sqrt();
+        let low = (self.value - self.off).max(0.0).sqrt();
+        self.rounded(root, (root - low).max((self.value + self.off).sqrt() - root))
+    }
+
+    /// The larger; no rounding, so off by no more than either.
+    pub fn greater(self, other: Approx) -> Approx {
+        Approx { value: reference::nan::greater(self.value, other.value), ..self.wider(other) }
+    }
+
+    /// The smaller.
+    pub fn lesser(self, other: Approx) -> Approx {
+        Approx { value: reference::nan::lesser(self.value, other.value), ..self.wider(other) }
+    }
+
+    /// Between two bounds.
+    pub fn clamp(self, lo: Approx, hi: Approx) -> Approx {
+        self.lesser(hi).greater(lo)
+    }
+
+    fn wider(self, other: Approx) -> Approx {
+        Approx { off: self.off.max(other.off), ..self }
+    }
+
+    /// Whether the other evaluation may see this number on the other side of `limit` (or just at it).
+    pub fn may_cross(self, limit: Approx) -> bool {
+        (self.value - limit.value).abs() <= self.off + limit.off
+    }
+
+    /// This branch, widened so that the other branch passes too: for a choice within the budget of a kink.
+    pub fn or(self, other: Approx) -> Approx {
+        Approx { off: self.off.max((self.value - other.value).abs() + other.off), ..self }
+    }
+
+    /// |x|.
+    pub fn abs(self) -> Approx {
+        Approx { value: self.value.abs(), ..self }
+    }
+}
+
+impl core::ops::Add for Approx {
+    type Output = Approx;
+    fn add(self, other: Approx) -> Approx {
+        self.rounded(self.value + other.value, self.off + other.off)
+    }
+}
+
+impl core::ops::Sub for Approx {
+    type Output = Approx;
+    fn sub(self, other: Approx) -> Approx {
+        self.rounded(self.value - other.value, self.off + other.off)
+    }
+}
+
+impl core::ops::Neg for Approx {
+    type Output = Approx;
+    fn neg(self) -> Approx {
+        Approx { value: -self.value, ..self }
+    }
+}
+
+impl core::ops::Mul for Approx {
+    type Output = Approx;
+    fn mul(self, other: Approx) -> Approx {
+        let off = self.value.abs() * other.off + other.value.abs() * self.off + self.off * other.off;
+        self.rounded(self.value * other.value, off)
+    }
+}
+
+impl core::ops::Div for Approx {
+    type Output = Approx;
+    /// a/b − a'/b' = (a (b' − b) + b (a − a')) / (b b'), with |b'| ≥ |b| − off.
+    fn div(self, other: Approx) -> Approx {
+        let (a, b) = (self.value.abs(), other.value.abs());
+        let off = (a * other.off + b * self.off) / (b * (b - other.off));
+        let quotient = self.rounded(self.value / other.value, off);
+        if b > other.off { quotient } else { Approx { off: f64::INFINITY, ..quotient } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: Precision = Precision::F32;
+
+    /// The other evaluation: the same formula in f32. Over many inputs it never leaves the bound, and uses
+    /// a fair share of it.
+    #[test]
+    fn f32_stays_within_the_bound_and_uses_it() {
+        let mut worst: f64 = 0.0;
+        for k in 1..20_000 {
+            let (x, y) = (1.0 + k as f32 / 777.0, 0.3 + k as f32 / 1234.5);
+            let f32s = ((x * y + x) / (y - 40.0)).exp().min(3.0).sqrt() - y;
+            let given = |x: f32| P.given(f64::from(x));
+            let (a, b) = (given(x), given(y));
+            let got = ((a * b + a) / (b - given(40.0))).exp().lesser(given(3.0)).sqrt() - b;
+            if got.off.is_finite() {
+                let off = (f64::from(f32s) - got.value).abs();
+                assert!(off <= got.off, "{x} {y}: off {off:e} of {:e}", got.off);
+                worst = worst.max(off / got.off);
+            }
+        }
+        println!("largest share of the bound used: {worst:.3}");
+        assert!(worst > 1.0 / 16.0, "the bound is loose: {worst}");
+    }
+
+    #[test]
+    fn a_sum_in_any_order_stays_within_the_bound() {
+        let terms: Vec<f32> = (0..500).map(|k| ((k * 7919) % 1000) as f32 / 3.0 - 160.0).collect();
+        let bound = P.sum(terms.iter().map(|x| P.given(f64::from(*x))));
+        let (forward, backward): (f32, f32) = (terms.iter().sum(), terms.iter().rev().sum());
+        for sum in [forward, backward] {
+            assert!((f64::from(sum) - bound.value).abs() <= bound.off);
+        }
+    }
+
+    #[test]
+    fn dividing_by_what_may_be_zero_is_undetermined() {
+        let zero = P.setting(0.1) - P.setting(0.1);
+        assert_eq!((P.given(1.0) / zero).off, f64::INFINITY);
+    }
+}

@@ -1,0 +1,32 @@
+//! The flags of the settings, made from the table of keys.
+
+use clap::{Arg, ArgMatches, Command};
+use conformance::dump::KEYS;
+
+/// Adds one flag per setting to a command.
+pub(crate) fn with_settings(command: Command) -> Command {
+    command.args(KEYS.iter().map(|key| {
+        let snake_and_kebab = |name: &'static str| [name.to_owned(), name.replace('_', "-")];
+        let long = key.name.replace('_', "-");
+        let aliases = key.spellings().flat_map(snake_and_kebab).filter(|alias| *alias != long);
+        let mut aliases: Vec<String> = aliases.collect();
+        aliases.sort();
+        aliases.dedup();
+        Arg::new(key.name)
+            .long(long)
+            .aliases(aliases)
+            .value_name("VALUE")
+            .allow_hyphen_values(true)
+            .help(format!("{} [{}; default: {}]", key.meaning, key.legal, key.default))
+            .help_heading("Settings (over the file's metadata)")
+    }))
+}
+
+/// The settings that were given as flags.
+pub(crate) fn settings(matches: &ArgMatches) -> Vec<(String, String)> {
+    let given = |name: &'static str| {
+        let value = matches.get_one::<String>(name)?;
+        Some((name.to_owned(), value.clone()))
+    };
+    KEYS.iter().filter_map(|key| given(key.name)).collect()
+}

@@ -1,0 +1,75 @@
+//! `--json`: the same lines for a program.
+
+use conformance::{
+    dump::{Chosen, Source},
+    report::{Line, Place},
+};
+use serde_json::{Map, Value, json};
+
+/// The version of the layout; it changes when a reader of the old one would break.
+const SCHEMA: u32 = 1;
+
+/// A number, or one of the strings "NaN", "Infinity", "-Infinity".
+fn number(x: f64) -> Value {
+    if x.is_nan() {
+        json!("NaN")
+    } else if x.is_infinite() {
+        json!(if x > 0.0 { "Infinity" } else { "-Infinity" })
+    } else {
+        json!(x)
+    }
+}
+
+/// The whole report as one object.
+pub(crate) fn report(
+    file: &str,
+    (b, t_len, vocab): (usize, usize, Option<usize>),
+    chosen: &Chosen,
+    lines: &[Line],
+    notes: &[String],
+    ignored: &[String],
+) -> String {
+    let settings: Map<String, Value> = chosen
+        .sources
+        .iter()
+        .map(|setting| {
+            (setting.key.to_owned(), json!({ "value": setting.value, "from": from(setting.from) }))
+        })
+        .collect();
+    let object = json!({
+        "schema": SCHEMA,
+        "file": file,
+        "sequences": b,
+        "width": t_len,
+        "vocab": vocab,
+        "settings": settings,
+        "ignored_settings": chosen.unknown,
+        "ignored_tensors": ignored,
+        "terms": lines.iter().map(term).collect::<Vec<_>>(),
+        "notes": notes,
+    });
+    format!("{object:#}\n")
+}
+
+fn from(source: Source) -> String {
+    source.to_string()
+}
+
+fn term(line: &Line) -> Value {
+    let at = match line.place {
+        Place::Scalar => Value::Null,
+        Place::Mean => json!("mean"),
+        Place::Token(row, t) => json!([row, t]),
+        Place::Logit(row, t, v) => json!([row, t, v]),
+    };
+    let or_null = |x: Option<f64>| x.map_or(Value::Null, number);
+    json!({
+        "name": line.output.name,
+        "label": line.output.label,
+        "at": at,
+        "value": number(line.ours),
+        "file": or_null(line.theirs),
+        "difference": or_null(line.difference()),
+        "code": line.output.file(),
+    })
+}

@@ -1,0 +1,9 @@
+//! The subcommands of `ppo`.
+
+pub(crate) mod departures;
+pub(crate) mod flags;
+pub(crate) mod json;
+pub(crate) mod main_job;
+pub(crate) mod step;
+pub(crate) mod table;
+pub(crate) mod terms;
