@@ -62,6 +62,13 @@ fn a_truncated_token_is_followed_by_its_bootstrap_value() {
 }
 
 #[test]
+fn bootstrap_values_that_no_flag_asks_for_are_said_to_be_unread() {
+    let file = step().all("bootstrap_values", &TOKENS, f64::NAN);
+    assert_eq!(ends(&file), Ends::stop(2, 3));
+    assert_eq!(notes(&file), ["`bootstrap_values` is not read: there is no `truncated` (B, L)"]);
+}
+
+#[test]
 fn last_values_are_v_after_a_truncated_last_token() {
     let file = step().flags("truncated", &TOKENS, &[0, 0, 0, 0, 1, 0]).f64("last_values", &[2], &[3.0, 4.0]);
     let got = ends(&file);

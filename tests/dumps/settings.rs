@@ -140,12 +140,12 @@ fn a_value_out_of_range_is_refused_with_the_legal_ones() {
         (&["listing"], &["", "printed", "unmasked,", "as-printed,unmasked", "Corrected"]),
         (&["score_at", "gap", "done_at", "variance", "eps_at", "clipfrac"], &["", "last", "Skip", "off"]),
         (&["value_clip_form", "ppo_kl_of", "grad_of"], &["", "min", "Raw", "total-loss"]),
-        (&["dialect"], &[""]),
+        (&["dialect"], &["", "a\u{1b}b", "two words"]),
     ] {
         for key in keys {
             for value in values {
-                let legal = Key::find(key).unwrap().legal;
-                let want = format!("`{key}` is `{value}` (metadata), and must be {legal}");
+                let (legal, shown) = (Key::find(key).unwrap().legal, value.replace('\u{1b}', "\\u{1b}"));
+                let want = format!("`{key}` is `{shown}` (metadata), and must be {legal}");
                 assert_eq!(refusal(&[], &[(key, value)]), want);
                 let flagged = refusal(&[(key, value)], &[(key, "ignored")]);
                 assert_eq!(flagged, want.replace("metadata", "flag"));
@@ -159,7 +159,7 @@ fn booleans_are_read_in_any_case_and_off_means_not_used() {
     for (value, on) in [("TRUE", true), ("On", true), ("False", false), ("off", false), ("None", false)] {
         assert_eq!(with(&[("whiten", value)], &[]).settings.whitening.is_some(), on, "{value}");
     }
-    for off in ["off", "none", "None", "inf"] {
+    for off in ["off", "Off", "none", "None", "inf"] {
         let clip = with(&[("dual-clip", off), ("log-ratio-clamp", off)], &[]).settings.clip;
         assert_eq!((clip.c_dual, clip.log_ratio_clamp), (f64::INFINITY, f64::INFINITY));
     }

@@ -68,6 +68,9 @@ pub(super) fn ends(flags: &Flags, mask: &Mask, done_at: DoneAt) -> Result<(Ends,
             "`last_values` of {dropped} rows is not read: `truncated` is there, and 0 at their last token"
         ));
     }
+    if flags.bootstrap_values.is_some() && flags.truncated.is_none() {
+        notes.push("`bootstrap_values` is not read: there is no `truncated` (B, L)".to_string());
+    }
     if flags.last_dones.is_some() && done_at == DoneAt::Transition {
         notes.push("`last_dones` is not read: `done_at` is transition".to_string());
     }

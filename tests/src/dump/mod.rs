@@ -45,7 +45,6 @@ pub use names::{Axes, INPUTS, Kind, OUTPUTS, Row};
 pub use roles::Roles;
 pub use settings::choose;
 pub use shape::{MOST_SLOTS, MOST_VOCAB, Shape};
-pub use tensor::Stream;
 pub use write::{Entry, Writer};
 
 use std::{
