@@ -1,1 +1,37 @@
-//! Inputs for the benches.
+//! Seeded inputs for the benches, and how a result is held before it is timed.
+
+use conformance::cases::Rng;
+use nalgebra::{DMatrix, DVector};
+use reference::{
+    Ends, Mask, Settings,
+    step::{Heads, Rollout},
+};
+
+/// The vocabulary of the benches: small, so that the terms over (B, L) are seen beside the token pass.
+pub const VOCAB: usize = 64;
+
+/// The sequences of a batch.
+pub const B: usize = 4;
+
+/// A rollout of `B` rows of up to `t_len` tokens, the last of them half as long and cut off.
+pub fn rollout(t_len: usize) -> (Rollout, Heads, DMatrix<usize>, Settings) {
+    let mut rng = Rng::new(17);
+    let mut matrix = |columns, size| rng.matrix(B, columns, size);
+    let mask = Mask::new(DMatrix::from_fn(B, t_len, |row, t| row + 1 < B || t < t_len.div_ceil(2)));
+    let v_last = DVector::from_fn(B, |row, _| if row + 1 < B { 0.0 } else { 0.5 });
+    let rollout = Rollout {
+        mask,
+        attended: None,
+        scores: matrix(1, 1.0),
+        logp_old: matrix(t_len, 0.3).map(|x| x - 3.0),
+        logp_ref: Some(matrix(t_len, 0.3).map(|x| x - 3.0)),
+        v_old: matrix(t_len, 0.5),
+        ends: Ends::after(v_last, t_len),
+        weights: None,
+    };
+    let v = &rollout.v_old + matrix(t_len, 0.2);
+    let heads = Heads { logits: (0..B).map(|_| rng.matrix(t_len, VOCAB, 2.0)).collect(), v };
+    let actions = DMatrix::from_fn(B, t_len, |row, t| (row * 31 + t * 7) % VOCAB);
+    let settings = Settings { gamma: 0.9, lambda: 0.8, beta_kl: 0.05, ..Settings::default() };
+    (rollout, heads, actions, settings)
+}

@@ -1,6 +1,8 @@
 //! The sentences said when shapes or settings disagree. Outside the grid of terms, because every term
 //! begins with them; a caller that must not panic checks first.
 
+use nalgebra::DMatrix;
+
 type Shape = (usize, usize);
 
 /// Panics unless two arguments have one shape.
@@ -25,6 +27,15 @@ pub(crate) fn shapes(term: &str, mask: Shape, arguments: &[(&str, Shape)]) {
 /// Panics unless a list has one entry per sequence.
 pub(crate) fn per_row(term: &str, name: &str, len: usize, b: usize) {
     assert!(len == b, "{term}: `{name}` has {len} entries for {b} sequences");
+}
+
+/// Panics unless there are b matrices of logits with one row per token.
+pub(crate) fn logits(term: &str, logits: &[DMatrix<f64>], (b, t_len): Shape) {
+    per_row(term, "logits", logits.len(), b);
+    for logits in logits {
+        let rows = logits.nrows();
+        assert!(rows == t_len, "{term}: `logits` has {rows} rows a sequence for {t_len} tokens");
+    }
 }
 
 /// Panics unless a discount is in [0, 1].

@@ -58,7 +58,7 @@ pub fn entropy_grad_row(logits: &[f64], tau: f64, g: f64) -> Vec<f64> {
 #[doc(alias = "eq:entropy")]
 // ANCHOR: entropy
 pub fn entropy(logits: &[DMatrix<f64>], mask: &Mask, tau: f64) -> DMatrix<f64> {
-    check::per_row("entropy", "logits", logits.len(), mask.shape().0);
+    check::logits("entropy", logits, mask.shape());
     mask.each(|(row, t)| entropy_row(&row_of(&logits[row], t), tau))
 }
 // ANCHOR_END: entropy
@@ -69,7 +69,7 @@ pub fn entropy(logits: &[DMatrix<f64>], mask: &Mask, tau: f64) -> DMatrix<f64> {
 ///
 /// As [`entropy`], and if `g` is not b × t_len.
 pub fn entropy_grad(logits: &[DMatrix<f64>], mask: &Mask, tau: f64, g: &DMatrix<f64>) -> Vec<DMatrix<f64>> {
-    check::per_row("entropy_grad", "logits", logits.len(), mask.shape().0);
+    check::logits("entropy_grad", logits, mask.shape());
     check::shapes("entropy_grad", mask.shape(), &[("g", g.shape())]);
     each_row(logits, mask, |row, t, z| entropy_grad_row(z, tau, g[(row, t)]))
 }

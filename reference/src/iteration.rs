@@ -6,7 +6,7 @@ use crate::{
     Ends, Mask, Settings,
     adam::{AdamSettings, AdamState, adam},
     grad_norm::clip_grad_norm,
-    step::{Heads, Losses, Now, Rollout, Targets, logits_grad, losses, rollout_phase, say},
+    step::{Heads, Losses, Now, Rollout, Targets, listed_mask, logits_grad, losses, rollout_phase, say},
 };
 use nalgebra::DMatrix;
 
@@ -81,7 +81,8 @@ pub fn iteration(
     inner: &Inner,
 ) -> (Rollout, Targets, Vec<Epoch>) {
     // 1. Rollout phase (no grad)
-    let old = say(&model.forward(), &batch.actions, &batch.mask, settings);
+    let slots = listed_mask(&batch.mask, settings);
+    let old = say(&model.forward(), &batch.actions, &slots, settings);
     let rollout = Rollout {
         mask: batch.mask.clone(),
         attended: None,

@@ -94,7 +94,8 @@ impl Kl {
 pub enum KlGrad {
     /// That of the estimator itself. For k1 this is ∇ log π alone, whose mean is zero: no pull at all.
     Own,
-    /// That of k2, k1 · ∇ log π, under the value of the estimator (verl's `k1+`, `k3+`).
+    /// That of k2, k1 · ∇ log π, under the value of the estimator (verl's `k1+`, `k3+`). The clamps hold
+    /// the value alone: a token beyond them is still pulled back.
     StraightThrough,
 }
 
@@ -144,7 +145,7 @@ pub fn kl_grad(
         let k1 = logp[slot] - logp_ref[slot];
         match grad {
             KlGrad::Own => estimate.slope(k1),
-            KlGrad::StraightThrough => KlEstimate { kind: Kl::K2, ..estimate }.slope(k1),
+            KlGrad::StraightThrough => Kl::K2.slope(k1),
         }
     })
 }

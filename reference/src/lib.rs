@@ -14,14 +14,15 @@
 //! | s_t = \[t = slot\] score, r_t = s_t − β k_t | [`reward::place_scores`], [`reward::reward`] |
 //! | δ_t = r_t + γ V_{t+1} − V_t | [`gae::td_residual`] |
 //! | Â_t = Σ_l (γλ)^l δ_{t+l} | [`gae::gae`], derived [`gae::gae_recursion`] |
-//! | Â' = (Â − μ) / (σ + ε) | [`whiten::whiten`] |
+//! | Âʷ = (Â − μ) / (σ + ε) | [`whiten::whiten`] |
 //! | R_t = Â_t + V_old,t | [`returns::returns`] |
 //! | L_policy = −agg min(ρ Â, clip(ρ) Â) | [`policy_loss::policy_loss`] |
 //! | L_V = agg max((V − R)², (V_clip − R)²) | [`value_loss::value_loss`] |
 //! | H_t = −Σ_v π log π | [`entropy::entropy`] |
 //! | agg, six modes | [`aggregate::aggregate`] |
 //! | L_total = L_policy + c_V L_V − c_H H (+ β L_KL) | [`total_loss::total_loss`], [`total_loss::kl_loss`] |
-//! | ‖g‖, Adam | [`grad_norm::clip_grad_norm`], [`adam::adam`] |
+//! | ‖g‖, g min(1, max/‖g‖) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
+//! | Adam | [`adam::adam`] |
 //! | the listing, line by line | [`step`], [`iteration`] |
 //! | what it costs | [`cost::cost`] |
 //!

@@ -132,15 +132,7 @@ fn check_action(logits: &[f64], action: usize) {
 
 fn check_logits(logits: &[DMatrix<f64>], actions: &DMatrix<usize>, mask: &Mask) {
     check::shapes("log_prob", mask.shape(), &[("actions", actions.shape())]);
-    check::per_row("log_prob", "logits", logits.len(), mask.shape().0);
-    for logits in logits {
-        let rows = logits.nrows();
-        assert!(
-            rows == mask.shape().1,
-            "log_prob: `logits` has {rows} rows a sequence for {} tokens",
-            mask.shape().1
-        );
-    }
+    check::logits("log_prob", logits, mask.shape());
 }
 
 #[cfg(test)]

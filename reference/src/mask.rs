@@ -73,13 +73,22 @@ impl Mask {
     }
 
     /// The same numbers with +0 in masked slots.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
     pub fn keep(&self, x: &DMatrix<f64>) -> DMatrix<f64> {
         same_shape("keep", "x", x.shape(), "mask", self.shape());
         self.each(|slot| x[slot])
     }
 
     /// Σ over the valid tokens, row by row.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
     pub fn sum(&self, x: &DMatrix<f64>) -> f64 {
+        same_shape("sum", "x", x.shape(), "mask", self.shape());
         let (b, t_len) = self.shape();
         let slots = (0..b).flat_map(|row| (0..t_len).map(move |t| (row, t)));
         written::sum(slots.filter(|slot| self.0[*slot]).map(|slot| x[slot]))

@@ -48,7 +48,7 @@ pub fn score_slot(at: ScoreAt, row: usize, mask: &Mask, attended: Option<&Mask>)
 /// | c      | `score_clip` | 1              | bound > 0 on the scalar; ∞ is off                      |
 /// | m      | `mask`       | b × t_len      | 1 where a response token is                            |
 /// |        | `attended`   | b × t_len      | 1 where any token is attended, for `LastAttended`      |
-/// | s      | result       | b × t_len      | reward                                                 |
+/// | s      | result       | b × t_len      | reward; per token, +0 in masked slots                  |
 ///
 /// OpenRLHF clips at ±10, DeepSpeed-Chat at ±5, others not.
 ///
@@ -71,9 +71,12 @@ pub fn place_scores(
     let (b, t_len) = mask.shape();
     if at == ScoreAt::PerToken {
         check::same_shape("reward", "scores", scores.shape(), "mask", (b, t_len));
-        return clipped;
+        return mask.keep(&clipped);
     }
     check::same_shape("reward", "scores", scores.shape(), "one per sequence", (b, 1));
+    if let Some(attended) = attended {
+        check::shapes("reward", mask.shape(), &[("attended", attended.shape())]);
+    }
     let slots: Vec<_> = (0..b).map(|row| score_slot(at, row, mask, attended)).collect();
     DMatrix::from_fn(b, t_len, |row, t| if slots[row] == Some(t) { clipped[(row, 0)] } else { 0.0 })
 }

@@ -99,7 +99,7 @@ pub struct Losses {
 // ANCHOR: rollout_phase
 pub fn rollout_phase(rollout: &Rollout, settings: &Settings) -> Targets {
     let s = settings.as_listed();
-    let mask = if s.listing.unmasked { full_like(&rollout.mask) } else { rollout.mask.clone() };
+    let mask = listed_mask(&rollout.mask, settings);
     let value_mask = if s.score_at == ScoreAt::FirstPad { mask.with_first_pad() } else { mask.clone() };
 
     // rewards     = reward_model(prompts, completions)  # scalar per completion
@@ -179,8 +179,8 @@ pub fn losses(rollout: &Rollout, targets: &Targets, now: &Now, settings: &Settin
         l_kl,
         total,
         grad_logp,
-        grad_ent: scaled(-c.c_h, aggregate_grad(mask, s.agg)),
-        grad_v: scaled(c.c_v, grad_v),
+        grad_ent: scaled(-c.c_h, &aggregate_grad(mask, s.agg), mask),
+        grad_v: scaled(c.c_v, &grad_v, value_mask),
     }
 }
 // ANCHOR_END: losses
@@ -227,13 +227,14 @@ pub fn logits_grad(
 }
 
 /// c x, and zeros where c is 0: a term that is off is no operand.
-pub fn scaled(c: f64, x: DMatrix<f64>) -> DMatrix<f64> {
-    if c == 0.0 { DMatrix::zeros(x.nrows(), x.ncols()) } else { x * c }
+pub fn scaled(c: f64, x: &DMatrix<f64>, mask: &Mask) -> DMatrix<f64> {
+    mask.each(|slot| if c == 0.0 { 0.0 } else { c * x[slot] })
 }
 
-/// Every slot valid.
-fn full_like(mask: &Mask) -> Mask {
-    Mask::full(mask.shape().0, mask.shape().1)
+/// The mask after the listing's departures: every slot valid where it has none.
+pub(crate) fn listed_mask(mask: &Mask, settings: &Settings) -> Mask {
+    let (b, t_len) = mask.shape();
+    if settings.listing.unmasked { Mask::full(b, t_len) } else { mask.clone() }
 }
 
 /// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.

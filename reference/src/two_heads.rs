@@ -21,7 +21,8 @@ pub struct TwoHeads {
     pub w_lm: DMatrix<f64>,
     /// 1 × d_model.
     pub w_v: RowDVector<f64>,
-    /// b × t_len: where a response token is.
+    /// b × t_len: where values and gradients are wanted. The response's mask; one slot wider for
+    /// `ScoreAt::FirstPad`, and full for the listing without a mask.
     pub mask: Mask,
 }
 

@@ -257,9 +257,10 @@ fn gradients(e: &mut Evaluation, inputs: &Inputs, s: &Settings, grad_of: GradOf)
     if let (Some(v), Some(v_old), Some(ret)) = (&inputs.values, &inputs.old_values, ret(e, inputs)) {
         let mask = &inputs.value_mask;
         let grad = value_loss_grad(v, v_old, ret, mask, s.eps_v, s.value_clip, s.agg, s.half);
-        e.grad_v = Some(scaled(c.c_v, grad));
+        e.grad_v = Some(scaled(c.c_v, &grad, mask));
     }
-    e.grad_ent = e.ent.is_some().then(|| scaled(-c.c_h, aggregate_grad(&inputs.mask, s.agg)));
+    let mask = &inputs.mask;
+    e.grad_ent = e.ent.is_some().then(|| scaled(-c.c_h, &aggregate_grad(mask, s.agg), mask));
 }
 
 /// ∂/∂log π: through the policy loss and through the KL loss.
@@ -272,7 +273,7 @@ fn grad_logp(
 ) -> Option<DMatrix<f64>> {
     let (mask, w) = (&inputs.mask, inputs.rollout_is_weights.as_ref());
     let (logp, old, adv) = (logp(e, inputs)?, inputs.old_log_probs.as_ref()?, adv(e, inputs)?);
-    let from_policy = scaled(c_policy, policy_loss_grad(logp, old, adv, mask, w, &s.clip, s.agg));
+    let from_policy = scaled(c_policy, &policy_loss_grad(logp, old, adv, mask, w, &s.clip, s.agg), mask);
     if beta_loss == 0.0 {
         return Some(from_policy);
     }

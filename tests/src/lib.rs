@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod cases;
 pub mod dump;
 pub mod evaluate;
 pub mod outputs;

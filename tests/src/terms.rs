@@ -39,7 +39,7 @@ pub const TERMS: &[Term] = &[
             tex: r"V_t = W_v\, h_t, \qquad W_v \in \mathbb{R}^{1 \times d}",
             function: "value_head::value_head",
         }],
-        tests: &[],
+        tests: &["gradients/value_head.rs", "figures/errata_advantages.rs"],
     },
     Term {
         stem: "log_prob",
@@ -50,7 +50,7 @@ pub const TERMS: &[Term] = &[
             tex: r"\log\pi(y_t) = \frac{z_{t,y_t}}{\tau} - \ln \sum_v \exp\frac{z_{t,v}}{\tau}",
             function: "log_prob::log_prob",
         }],
-        tests: &[],
+        tests: &["gradients/log_prob.rs"],
     },
     Term {
         stem: "kl",
@@ -61,7 +61,7 @@ pub const TERMS: &[Term] = &[
             tex: r"k_1 = \log\frac{\pi}{\pi_{\text{ref}}}, \quad |k_1|, \quad k_2 = \tfrac12 k_1^2, \quad k_3 = e^{-k_1} - 1 + k_1",
             function: "kl::kl",
         }],
-        tests: &[],
+        tests: &["gradients/kl.rs", "figures/g1_gae.rs"],
     },
     Term {
         stem: "reward",
@@ -79,7 +79,7 @@ pub const TERMS: &[Term] = &[
                 function: "reward::reward",
             },
         ],
-        tests: &[],
+        tests: &["figures/g1_gae.rs", "figures/errata_rewards.rs", "properties/poison/terms.rs"],
     },
     Term {
         stem: "gae",
@@ -102,7 +102,7 @@ pub const TERMS: &[Term] = &[
                 function: "gae::gae_recursion",
             },
         ],
-        tests: &[],
+        tests: &["figures/g1_gae.rs", "figures/identities.rs", "properties/gae.rs"],
     },
     Term {
         stem: "whiten",
@@ -110,10 +110,10 @@ pub const TERMS: &[Term] = &[
         source: "Post, § GAE: where the advantages come from",
         equations: &[Equation {
             label: "eq:whiten",
-            tex: r"\hat A'_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
+            tex: r"\hat A^{\text{w}}_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
             function: "whiten::whiten",
         }],
-        tests: &[],
+        tests: &["figures/g2_whiten.rs", "properties/whiten.rs"],
     },
     Term {
         stem: "returns",
@@ -124,7 +124,7 @@ pub const TERMS: &[Term] = &[
             tex: r"R_t = \hat A_t + V^{\text{old}}_t",
             function: "returns::returns",
         }],
-        tests: &[],
+        tests: &["figures/g3_returns.rs"],
     },
     Term {
         stem: "policy_loss",
@@ -142,7 +142,7 @@ pub const TERMS: &[Term] = &[
                 function: "policy_loss::policy_loss",
             },
         ],
-        tests: &[],
+        tests: &["figures/g7_policy_clip.rs", "gradients/policy_loss.rs"],
     },
     Term {
         stem: "value_loss",
@@ -160,7 +160,7 @@ pub const TERMS: &[Term] = &[
                 function: "value_loss::value_loss",
             },
         ],
-        tests: &[],
+        tests: &["figures/g5_value_clip.rs", "figures/page.rs", "gradients/value_loss.rs"],
     },
     Term {
         stem: "entropy",
@@ -171,7 +171,7 @@ pub const TERMS: &[Term] = &[
             tex: r"H_t = -\sum_v \pi(v \mid x, y_{<t})\, \log \pi(v \mid x, y_{<t})",
             function: "entropy::entropy",
         }],
-        tests: &[],
+        tests: &["gradients/entropy.rs", "properties/entropy.rs"],
     },
     Term {
         stem: "aggregate",
@@ -182,7 +182,7 @@ pub const TERMS: &[Term] = &[
             tex: r"\operatorname{agg}_t x_t = \frac{\sum_b \sum_t m_{b,t}\, x_{b,t}}{\sum_b \sum_t m_{b,t}}",
             function: "aggregate::aggregate",
         }],
-        tests: &[],
+        tests: &["figures/g6_aggregate.rs", "gradients/aggregate.rs"],
     },
     Term {
         stem: "total_loss",
@@ -200,7 +200,7 @@ pub const TERMS: &[Term] = &[
                 function: "total_loss::total_loss",
             },
         ],
-        tests: &[],
+        tests: &["figures/errata_losses.rs", "gradients/total_loss.rs"],
     },
     Term {
         stem: "grad_norm",
@@ -218,7 +218,7 @@ pub const TERMS: &[Term] = &[
                 function: "grad_norm::clip_grad_norm",
             },
         ],
-        tests: &[],
+        tests: &["figures/errata_loop.rs"],
     },
     Term {
         stem: "adam",
@@ -229,7 +229,7 @@ pub const TERMS: &[Term] = &[
             tex: r"\theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^n)}{\sqrt{s / (1 - \beta_2^n)} + \epsilon}",
             function: "adam::adam",
         }],
-        tests: &[],
+        tests: &["figures/errata_loop.rs", "snapshots/iteration.rs"],
     },
     Term {
         stem: "cost",
@@ -240,7 +240,7 @@ pub const TERMS: &[Term] = &[
             tex: r"\text{units} = (1 + 1 + [\text{values}] + [\text{reference}]) + 3K \cdot \text{models}",
             function: "cost::cost",
         }],
-        tests: &[],
+        tests: &["figures/errata_loop.rs"],
     },
 ];
 

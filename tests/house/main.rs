@@ -1,0 +1,6 @@
+//! The house rules that a compiler does not know: labels, stems, tables and manifests agree.
+
+mod files;
+mod labels;
+mod readme;
+mod suites;
