@@ -55,17 +55,21 @@ pub(super) fn ends(flags: &Flags, mask: &Mask, done_at: DoneAt) -> Result<(Ends,
     }
     let done = dones(flags, mask, done_at)?;
     for row in 0..b {
+        let end = mask.end(row);
         for t in mask.tokens_of(row) {
-            end_of_token(flags, &mut ends, (row, t), mask.end(row))?;
+            end_of_token(flags, &mut ends, (row, t), end)?;
             ends.terminated[(row, t)] |= done[(row, t)] && !ends.truncated[(row, t)];
         }
-        end_of_row(flags, &mut ends, row, mask.end(row))?;
+        end_of_row(flags, &mut ends, row, end)?;
     }
     let dropped = unread_last_values(flags, &ends, mask);
     if dropped > 0 {
         notes.push(format!(
             "`last_values` of {dropped} rows is not read: `truncated` is there, and 0 at their last token"
         ));
+    }
+    if flags.bootstrap_values.is_some() && flags.truncated.is_none() {
+        notes.push("`bootstrap_values` is not read: there is no `truncated` (B, L)".to_string());
     }
     if flags.last_dones.is_some() && done_at == DoneAt::Transition {
         notes.push("`last_dones` is not read: `done_at` is transition".to_string());
