@@ -2,7 +2,7 @@
 
 use crate::file::{File, step};
 use nalgebra::{DMatrix, DVector, dmatrix, dvector};
-use reference::{DoneAt, Ends, dones_of_transitions};
+use reference::{DoneAt, Ends, Mask, dones_of_transitions};
 
 const TOKENS: [usize; 2] = [2, 3];
 const NEXT_START: [(&str, &str); 1] = [("done-at", "next-start")];
@@ -123,7 +123,7 @@ fn next_start_on_full_rows_is_what_the_reference_says() {
     let full = step().flags("response_mask", &TOKENS, &[1; 6]).ids("actions", &TOKENS, &[0; 6]);
     let file = full.flags("dones", &TOKENS, &[1, 0, 1, 0, 1, 0]).flags("last_dones", &[2], &[0, 1]);
     let dones = dmatrix![true, false, true; false, true, false];
-    let want = dones_of_transitions(&dones, &dvector![false, true], DoneAt::NextStart);
+    let want = dones_of_transitions(&dones, &dvector![false, true], DoneAt::NextStart, &Mask::full(2, 3));
     let (inputs, _) = file.load(&NEXT_START).unwrap();
     assert_eq!(inputs.ends.unwrap().terminated, want);
     assert_eq!(ends(&file).terminated, dones);
