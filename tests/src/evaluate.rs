@@ -15,8 +15,8 @@ use reference::{
     log_prob::{log_prob_grad_row, log_prob_row},
     policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
     returns::returns,
-    reward::{place_scores, reward, score_slot},
-    step::{broadcast, scaled},
+    reward::{broadcast_scores, place_scores, reward, score_slot},
+    step::scaled,
     total_loss::{kl_loss, kl_loss_grad, total_loss},
     value_loss::{ValueLoss, value_loss, value_loss_grad},
     whiten::whiten,
@@ -94,7 +94,7 @@ fn rewards(e: &mut Evaluation, inputs: &Inputs, s: &Settings) -> Option<DMatrix<
 /// The scores at their slots, by the setting or by the listing's broadcast.
 pub fn placed_scores(scores: &DMatrix<f64>, inputs: &Inputs, s: &Settings) -> DMatrix<f64> {
     if s.listing.score_broadcast {
-        broadcast(scores, s.score_clip, inputs.mask.shape())
+        broadcast_scores(scores, s.score_clip, inputs.mask.shape())
     } else {
         place_scores(scores, s.score_at, s.score_clip, &inputs.mask, inputs.attended.as_ref())
     }
