@@ -6,4 +6,5 @@ pub mod dump;
 pub mod evaluate;
 pub mod outputs;
 pub mod report;
+mod skipped;
 pub mod terms;
