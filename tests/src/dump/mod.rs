@@ -10,6 +10,8 @@
 //!
 //! Bad input is a [`BadInput`], one sentence with the name and the numbers; nothing here panics on it.
 //!
+//! The format itself is written down in `FORMAT.md` beside this file.
+//!
 //! # Memory
 //!
 //! A header is at most 4 MiB and names at most 4096 tensors; a refused file costs that and no more, since
