@@ -160,7 +160,7 @@ fn a_flag_wins_over_metadata_wins_over_the_default_and_the_output_says_which() {
     for line in [
         "Settings by flag: lam 0.75",
         "Settings by metadata: gamma 0.5",
-        "Settings by default: cliprange 0.2",
+        "Settings by default: lam_critic 0.75, cliprange 0.2",
         "Settings not known and ignored: made_by",
     ] {
         assert!(text.contains(&format!("\n{line}")), "{line} is not in {text}");

@@ -112,11 +112,14 @@ fn cliprange_sets_both_radii_and_each_can_be_set_over_it() {
 }
 
 #[test]
-fn what_follows_another_key_says_its_source() {
+fn what_follows_another_key_is_a_default_and_is_not_written_down() {
     let chosen = with(&[("temperature", "0.7")], &[("lam", "0.9"), ("cliprange", "0.3")]);
-    assert_eq!(source(&chosen, "entropy_temperature"), ("0.7".to_string(), Source::Flag));
-    assert_eq!(source(&chosen, "lam_critic"), ("0.9".to_string(), Source::Metadata));
-    assert_eq!(source(&chosen, "cliprange_low"), ("0.3".to_string(), Source::Metadata));
+    assert_eq!(source(&chosen, "entropy_temperature"), ("0.7".to_string(), Source::Default));
+    assert_eq!(source(&chosen, "lam_critic"), ("0.9".to_string(), Source::Default));
+    assert_eq!(source(&chosen, "cliprange_low"), ("0.3".to_string(), Source::Default));
+    let written = chosen.metadata();
+    assert!(written.contains_key("temperature") && !written.contains_key("entropy_temperature"));
+    assert!(with(&[("lam-critic", "1")], &[]).metadata().contains_key("lam_critic"));
     assert_eq!((chosen.settings.tau_ent, chosen.settings.lambda_critic), (0.7, None));
     assert_eq!(with(&[("lam-critic", "1")], &[]).settings.lambda_critic, Some(1.0));
 }

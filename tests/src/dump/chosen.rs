@@ -1,5 +1,6 @@
 //! The settings of a run as they are used, and where each came from.
 
+use super::keys::{Fallback, Key};
 use reference::DoneAt;
 use std::{collections::BTreeMap, fmt};
 
@@ -98,8 +99,14 @@ impl Chosen {
         self.sources.iter().find(|setting| setting.key == key)
     }
 
-    /// Every setting as metadata: what [`super::choose`] reads back as these.
+    /// The settings as metadata, which [`super::choose`] reads back as these. One that follows another is
+    /// left out, so that it goes on following.
     pub fn metadata(&self) -> BTreeMap<String, String> {
-        self.sources.iter().map(|setting| (setting.key.to_string(), setting.value.clone())).collect()
+        let follows = |setting: &&Setting| {
+            let default = Key::find(setting.key).map(|key| key.default);
+            setting.from == Source::Default && matches!(default, Some(Fallback::Of(_)))
+        };
+        let said = self.sources.iter().filter(|setting| !follows(setting));
+        said.map(|setting| (setting.key.to_string(), setting.value.clone())).collect()
     }
 }

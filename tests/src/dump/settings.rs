@@ -119,7 +119,7 @@ fn settle(
         (None, Fallback::Value(value)) => (value.to_string(), Source::Default),
         (None, Fallback::Width) => (facts.t_len.to_string(), Source::Shape),
         (None, Fallback::Of(other)) => match before.iter().find(|setting| setting.key == other) {
-            Some(other) => (other.value.clone(), other.from),
+            Some(other) => (other.value.clone(), Source::Default),
             None => (String::new(), Source::Default),
         },
     };
