@@ -8,3 +8,4 @@ pub mod evaluate;
 pub mod outputs;
 pub mod report;
 pub mod terms;
+pub mod train;
