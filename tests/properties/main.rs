@@ -12,13 +12,14 @@
 
 #[macro_use]
 mod runner;
-mod case;
 mod oracle;
+mod transformer;
 
 mod entropy;
 mod gae;
 mod losses;
 mod poison;
 mod refusals;
+mod transformer;
 
 mod whiten;

@@ -2,6 +2,8 @@
 
 mod recipe;
 pub mod task;
+#[cfg(test)]
+mod tests;
 
 pub use recipe::Recipe;
 
@@ -10,7 +12,7 @@ use reference::{
     Ends,
     adam::AdamState,
     cost::{Cost, Critic, ReferenceModel, cost},
-    iteration::{Batch, iteration},
+    iteration::{Batch, Epoch, iteration},
     rng::Rng,
     step::{Rollout, Targets},
     transformer::{On, Responses, Transformer, sample},
@@ -151,12 +153,11 @@ fn metrics(
     prompts: &[Vec<usize>],
     responses: &Responses,
     batch: &Batch,
-    (rollout, targets, epochs): (Rollout, Targets, Vec<reference::iteration::Epoch>),
+    (rollout, targets, epochs): (Rollout, Targets, Vec<Epoch>),
 ) -> Metrics {
     let b = prompts.len();
     let done: Vec<usize> = (0..b).filter(|row| is_done(responses, *row)).collect();
-    let mean = |x: Vec<f64>| x.iter().fold(0.0, |a, b| a + b) / x.len() as f64;
-    let over = |f: &dyn Fn(&reference::iteration::Epoch) -> f64| mean(epochs.iter().map(f).collect());
+    let over = |f: &dyn Fn(&Epoch) -> f64| mean(epochs.iter().map(f));
     let last = &epochs[epochs.len() - 1];
     let count = responses.mask.count() as f64;
     let max = recipe.inner.max_norm;
@@ -164,7 +165,7 @@ fn metrics(
     let params = state.model.named().iter().map(|(_, theta)| theta.len()).sum();
     Metrics {
         iteration: state.iteration,
-        score: mean(done.iter().map(|row| batch.scores[(*row, 0)]).collect()),
+        score: mean(done.iter().map(|row| batch.scores[(*row, 0)])),
         l_policy: over(&|e| e.losses.policy.loss),
         l_value: over(&|e| e.losses.value.loss),
         ent: over(&|e| e.losses.ent),
@@ -184,13 +185,35 @@ fn metrics(
 /// Prompts that an evaluation asks.
 pub const ASKED: usize = 1024;
 
-/// The mean score on 1,024 unseen prompts, sampled at the training's temperature.
+/// The mean score on 1,024 different unseen prompts, one response each, sampled at the training's
+/// temperature; no limit but the room that there is.
 pub fn evaluate(model: &Transformer, tau: f64, seed: u64) -> f64 {
-    let ask = |row: usize| stream(seed, usize::MAX, row, Use::Prompt);
-    let prompts: Vec<Vec<usize>> = (0..ASKED).map(|row| task::draw(&mut ask(row), true)).collect();
+    let prompts = unseen_prompts(seed);
     let limits = vec![task::T_LEN; ASKED];
     let tokens = |row: usize| stream(seed, usize::MAX, row, Use::Token);
     let responses = sample(model, &prompts, &limits, tau, task::BAR, tokens);
-    let score = |row: usize| task::score(&prompts[row], &response(&responses, row));
-    (0..ASKED).map(score).fold(0.0, |so_far, score| so_far + score) / ASKED as f64
+    mean((0..ASKED).map(|row| task::score(&prompts[row], &response(&responses, row))))
+}
+
+/// The prompts of an evaluation: drawn from the unseen half until they are 1,024, none twice.
+pub fn unseen_prompts(seed: u64) -> Vec<Vec<usize>> {
+    let mut rng = stream(seed, usize::MAX, 0, Use::Prompt);
+    let mut prompts: Vec<Vec<usize>> = Vec::new();
+    while prompts.len() < ASKED {
+        let prompt = task::draw(&mut rng, true);
+        if !prompts.contains(&prompt) {
+            prompts.push(prompt);
+        }
+    }
+    prompts
+}
+
+/// The mean, summed in order.
+fn mean(x: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut total, mut n) = (0.0, 0);
+    for x in x {
+        total += x;
+        n += 1;
+    }
+    total / n as f64
 }
