@@ -24,6 +24,7 @@
 //! | ‖g‖, g min(1, max/‖g‖) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
 //! | Adam | [`adam::adam`] |
 //! | the listing, line by line | [`step`], [`iteration`] |
+//! | the model under it | [`transformer`] |
 //! | what it costs | [`cost::cost`] |
 //!
 #![doc = include_str!("notation.md")]
@@ -41,6 +42,7 @@
 mod check;
 mod mask;
 pub mod nan;
+pub mod rng;
 mod segments;
 mod settings;
 pub mod written;
@@ -59,6 +61,7 @@ pub mod returns;
 pub mod reward;
 pub mod step;
 pub mod total_loss;
+pub mod transformer;
 pub mod two_heads;
 pub mod value_head;
 pub mod value_loss;
