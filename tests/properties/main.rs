@@ -20,5 +20,6 @@ mod gae;
 mod losses;
 mod poison;
 mod refusals;
+mod reward;
 
 mod whiten;

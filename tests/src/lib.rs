@@ -7,4 +7,5 @@ pub mod dump;
 pub mod evaluate;
 pub mod outputs;
 pub mod report;
+mod skipped;
 pub mod terms;

@@ -16,6 +16,7 @@
 //! names, types, shapes, places and the file's length are checked before a tensor is read. Tensors are read
 //! through a buffer of 64 KiB. What is held then is one matrix for each (B, L) input and one token's logits.
 
+mod chosen;
 mod draft;
 mod ends;
 mod error;
@@ -34,6 +35,7 @@ mod shape;
 mod tensor;
 mod write;
 
+pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source};
 pub use error::BadInput;
 pub use header::{Header, LONGEST_HEADER, Tensor};
 pub use keys::{Fallback, KEYS, Key};
@@ -41,9 +43,8 @@ pub use load::Inputs;
 pub use logits::{Logits, Rows};
 pub use names::{Axes, INPUTS, Kind, OUTPUTS, Row};
 pub use roles::Roles;
-pub use settings::{Chosen, Facts, GradOf, Scores, Setting, Source, choose};
+pub use settings::choose;
 pub use shape::{MOST_SLOTS, MOST_VOCAB, Shape};
-pub use tensor::Stream;
 pub use write::{Entry, Writer};
 
 use std::{
