@@ -9,3 +9,4 @@ pub mod outputs;
 pub mod report;
 mod skipped;
 pub mod terms;
+pub mod train;

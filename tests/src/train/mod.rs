@@ -1,0 +1,196 @@
+//! A policy that learns the task of [`task`] by the reference's iteration alone.
+
+mod recipe;
+pub mod task;
+
+pub use recipe::Recipe;
+
+use nalgebra::{DMatrix, DVector};
+use reference::{
+    Ends,
+    adam::AdamState,
+    cost::{Cost, Critic, ReferenceModel, cost},
+    iteration::{Batch, iteration},
+    rng::Rng,
+    step::{Rollout, Targets},
+    transformer::{On, Responses, Transformer, sample},
+};
+
+/// What the random numbers of a run are for; each use has its own streams.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Prompt,
+    Limit,
+    Token,
+}
+
+/// The stream of one row of one iteration, for one use.
+fn stream(seed: u64, iteration: usize, row: usize, of: Use) -> Rng {
+    Rng::of(&[seed, iteration as u64, row as u64, of as u64])
+}
+
+/// All that a run is at one moment: with its recipe it goes on from here to the same last bit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// What every random number of the run derives from.
+    pub seed: u64,
+    /// Iterations done.
+    pub iteration: usize,
+    /// The model.
+    pub model: Transformer,
+    /// What the optimizer remembers, in the order of [`Transformer::named`].
+    pub optimizer: Vec<AdamState>,
+}
+
+/// What one iteration is logged by. Nothing here is measured time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metrics {
+    /// Iterations done, this one counted.
+    pub iteration: usize,
+    /// Mean score of the responses that were scored.
+    pub score: f64,
+    /// `eq:policy-loss`, mean over the inner epochs, as all losses here.
+    pub l_policy: f64,
+    /// `eq:value-loss`.
+    pub l_value: f64,
+    /// `eq:entropy`, nats a token.
+    pub ent: f64,
+    /// KL of the policy of the last epoch to the rollout's, nats a token.
+    pub approx_kl: f64,
+    /// Share of tokens that the ratio's clip acts on, last epoch.
+    pub clip_frac: f64,
+    /// Share of tokens that the value's clip acts on, last epoch.
+    pub value_clip_frac: f64,
+    /// `eq:grad-norm` before the clip, mean over the inner epochs.
+    pub grad_norm: f64,
+    /// And after it.
+    pub grad_norm_clipped: f64,
+    /// Mean of `eq:return` over the tokens.
+    pub mean_ret: f64,
+    /// Mean of V when the rollout was made.
+    pub mean_v: f64,
+    /// Mean length of a response, tokens.
+    pub length: f64,
+    /// Share of responses that were cut off at their limit.
+    pub cut: f64,
+    /// `eq:cost` of this iteration.
+    pub cost: Cost,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trainer {
+    /// What does not change.
+    pub recipe: Recipe,
+    /// What does.
+    pub state: State,
+}
+
+impl Trainer {
+    /// Before the first iteration.
+    pub fn new(recipe: Recipe, seed: u64) -> Trainer {
+        let model = Transformer::init(seed, recipe.size);
+        let optimizer = model.named().iter().map(|(_, theta)| AdamState::new(theta.shape())).collect();
+        Trainer { recipe, state: State { seed, iteration: 0, model, optimizer } }
+    }
+
+    /// One iteration of the listing: prompts, completions, scores, values; then four inner epochs.
+    pub fn iterate(&mut self) -> Metrics {
+        let Trainer { recipe, state } = self;
+        let (prompts, responses) = rollout(recipe, state);
+        let batch = scored(&prompts, &responses, &mut state.model);
+        let (actions, mask) = (&responses.actions, &responses.mask);
+        let mut on = On { model: &mut state.model, prompts: &prompts, actions, mask };
+        let ran = iteration(&mut on, &mut state.optimizer, &batch, &recipe.settings, &recipe.inner);
+        state.iteration += 1;
+        metrics(recipe, state, &prompts, &responses, &batch, ran)
+    }
+}
+
+/// completions = policy.generate(prompts)
+fn rollout(recipe: &Recipe, state: &State) -> (Vec<Vec<usize>>, Responses) {
+    let stream = |row: usize, of: Use| stream(state.seed, state.iteration, row, of);
+    let prompt = |row: usize| task::draw(&mut stream(row, Use::Prompt), false);
+    let prompts: Vec<Vec<usize>> = (0..recipe.b).map(prompt).collect();
+    let limits: Vec<usize> = (0..recipe.b).map(|row| limit(&mut stream(row, Use::Limit))).collect();
+    let tau = recipe.settings.tau;
+    let responses = sample(&state.model, &prompts, &limits, tau, task::BAR, |row| stream(row, Use::Token));
+    (prompts, responses)
+}
+
+/// T_LEN, or for a quarter of the rows a shorter limit.
+fn limit(rng: &mut Rng) -> usize {
+    if rng.uniform() < 0.75 { task::T_LEN } else { 1 + rng.below(task::T_LEN - 1) }
+}
+
+fn scored(prompts: &[Vec<usize>], responses: &Responses, model: &mut Transformer) -> Batch {
+    let Responses { actions, mask, .. } = responses;
+    let (b, t_len) = mask.shape();
+    let v_after = On { model, prompts, actions, mask }.v_after();
+    let goes_on = |row: usize| !is_done(responses, row);
+    let scores = DMatrix::from_fn(b, 1, |row, _| {
+        if goes_on(row) { 0.0 } else { task::score(&prompts[row], &response(responses, row)) }
+    });
+    let v_last = DVector::from_fn(b, |row, _| if goes_on(row) { v_after[row] } else { 0.0 });
+    let (actions, mask) = (actions.clone(), mask.clone());
+    Batch { mask, actions, scores, logp_ref: None, ends: Ends::after(v_last, t_len) }
+}
+
+/// Whether a response ended: by the bar, or because it has filled all there is room for.
+fn is_done(responses: &Responses, row: usize) -> bool {
+    !responses.cut[row] || responses.mask.end(row) == responses.mask.shape().1
+}
+
+fn response(responses: &Responses, row: usize) -> Vec<usize> {
+    (0..responses.mask.end(row)).map(|t| responses.actions[(row, t)]).collect()
+}
+
+fn metrics(
+    recipe: &Recipe,
+    state: &State,
+    prompts: &[Vec<usize>],
+    responses: &Responses,
+    batch: &Batch,
+    (rollout, targets, epochs): (Rollout, Targets, Vec<reference::iteration::Epoch>),
+) -> Metrics {
+    let b = prompts.len();
+    let done: Vec<usize> = (0..b).filter(|row| is_done(responses, *row)).collect();
+    let mean = |x: Vec<f64>| x.iter().fold(0.0, |a, b| a + b) / x.len() as f64;
+    let over = |f: &dyn Fn(&reference::iteration::Epoch) -> f64| mean(epochs.iter().map(f).collect());
+    let last = &epochs[epochs.len() - 1];
+    let count = responses.mask.count() as f64;
+    let max = recipe.inner.max_norm;
+    let tokens = responses.mask.count() + prompts.iter().map(Vec::len).sum::<usize>();
+    let params = state.model.named().iter().map(|(_, theta)| theta.len()).sum();
+    Metrics {
+        iteration: state.iteration,
+        score: mean(done.iter().map(|row| batch.scores[(*row, 0)]).collect()),
+        l_policy: over(&|e| e.losses.policy.loss),
+        l_value: over(&|e| e.losses.value.loss),
+        ent: over(&|e| e.losses.ent),
+        approx_kl: last.losses.policy.approx_kl,
+        clip_frac: last.losses.policy.clip_frac,
+        value_clip_frac: last.losses.value.clip_frac,
+        grad_norm: over(&|e| e.grad_norm),
+        grad_norm_clipped: over(&|e| e.grad_norm * (max / (e.grad_norm + 1e-6)).min(1.0)),
+        mean_ret: targets.mask.sum(&targets.ret) / count,
+        mean_v: targets.mask.sum(&rollout.v_old) / count,
+        length: count / b as f64,
+        cut: (b - done.len()) as f64 / b as f64,
+        cost: cost(params, tokens, epochs.len(), ReferenceModel::Without, Critic::SharedJointPass),
+    }
+}
+
+/// Prompts that an evaluation asks.
+pub const ASKED: usize = 1024;
+
+/// The mean score on 1,024 unseen prompts, sampled at the training's temperature.
+pub fn evaluate(model: &Transformer, tau: f64, seed: u64) -> f64 {
+    let ask = |row: usize| stream(seed, usize::MAX, row, Use::Prompt);
+    let prompts: Vec<Vec<usize>> = (0..ASKED).map(|row| task::draw(&mut ask(row), true)).collect();
+    let limits = vec![task::T_LEN; ASKED];
+    let tokens = |row: usize| stream(seed, usize::MAX, row, Use::Token);
+    let responses = sample(model, &prompts, &limits, tau, task::BAR, tokens);
+    let score = |row: usize| task::score(&prompts[row], &response(&responses, row));
+    (0..ASKED).map(score).fold(0.0, |so_far, score| so_far + score) / ASKED as f64
+}

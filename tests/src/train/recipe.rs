@@ -1,0 +1,39 @@
+//! What a run is made with.
+
+use crate::train::task;
+use reference::{Coefficients, Settings, adam::AdamSettings, iteration::Inner, transformer::Size};
+
+/// Everything that a run does not change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    /// The model's shapes.
+    pub size: Size,
+    /// The step's choices.
+    pub settings: Settings,
+    /// The inner loop.
+    pub inner: Inner,
+    /// Sequences of a batch.
+    pub b: usize,
+    /// Iterations of the run.
+    pub iterations: usize,
+}
+
+impl Default for Recipe {
+    fn default() -> Recipe {
+        let (vocab, prompt_len, t_len) = (task::VOCAB, task::PROMPT_LEN, task::T_LEN);
+        Recipe {
+            size: Size { vocab, prompt_len, t_len, d_model: 32, n_heads: 2, d_mlp: 64, n_blocks: 1 },
+            settings: Settings {
+                coefficients: Coefficients { c_v: 0.5, c_h: 0.01, beta_loss: 0.0 },
+                ..Settings::default()
+            },
+            inner: Inner {
+                epochs: 4,
+                max_norm: 1.0,
+                adam: AdamSettings { lr: 3e-3, beta1: 0.9, beta2: 0.999, eps_adam: 1e-8, weight_decay: 0.0 },
+            },
+            b: 64,
+            iterations: 150,
+        }
+    }
+}
