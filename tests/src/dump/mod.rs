@@ -19,8 +19,8 @@
 mod chosen;
 mod draft;
 mod ends;
-mod error;
-mod header;
+pub(crate) mod error;
+pub(crate) mod header;
 mod json;
 mod keys;
 mod load;
@@ -32,8 +32,8 @@ mod read;
 mod roles;
 mod settings;
 mod shape;
-mod tensor;
-mod write;
+pub(crate) mod tensor;
+pub(crate) mod write;
 
 pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source};
 pub use error::BadInput;
