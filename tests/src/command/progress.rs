@@ -29,9 +29,11 @@ impl Progress {
             let _ = write!(io::stderr(), "\r{}\x1b[K", bar(done, self.total, score, seconds));
         }
     }
+}
 
-    /// Takes it away.
-    pub(crate) fn clear(&mut self) {
+impl Drop for Progress {
+    /// Takes the bar away, also where the run ends with a refusal.
+    fn drop(&mut self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }

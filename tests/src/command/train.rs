@@ -86,6 +86,26 @@ fn folders(matches: &ArgMatches) -> Result<(Option<&Path>, Option<&Path>), BadIn
     }
 }
 
+fn named(path: &Path, err: &BadInput) -> BadInput {
+    BadInput::new(format!("{}: {err}", path.display()))
+}
+
+fn of_dump(path: &Path, says: &str) -> BadInput {
+    BadInput::new(format!("--dump {}: {says}", path.display()))
+}
+
+/// Refuses a dump that could not be written, before the run and not after it.
+fn check_target(path: &Path) -> Result<(), BadInput> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match path {
+        _ if path.exists() && !path.is_file() => {
+            Err(of_dump(path, "this is no regular file, and is not replaced"))
+        }
+        _ if !folder.is_dir() => Err(of_dump(path, "its folder is not there")),
+        _ => Ok(()),
+    }
+}
+
 /// A run under way.
 struct Run {
     plan: Plan,
@@ -96,18 +116,14 @@ struct Run {
 fn start(matches: &ArgMatches) -> Result<Run, BadInput> {
     let (resume, out) = folders(matches)?;
     let (flags, seed) = (given(matches), matches.get_one::<u64>("seed").copied());
-    let of = |path: &Path| {
-        let path = path.display().to_string();
-        move |err: BadInput| BadInput::new(format!("{path}: {err}"))
-    };
     if let Some(path) = resume {
-        let (folder, plan, trainer) = Folder::resume(path, &flags, seed).map_err(of(path))?;
+        let (folder, plan, trainer) = Folder::resume(path, &flags, seed).map_err(|err| named(path, &err))?;
         return Ok(Run { plan, trainer, folder: Some(folder) });
     }
     let plan = Plan::new(&flags)?;
     let trainer = Trainer::new(plan.recipe, seed.unwrap_or(1));
     let folder = match out {
-        Some(path) => Some(Folder::begin(path, &plan, &trainer.state).map_err(of(path))?),
+        Some(path) => Some(Folder::begin(path, &plan, &trainer.state).map_err(|err| named(path, &err))?),
         None => None,
     };
     Ok(Run { plan, trainer, folder })
@@ -117,22 +133,24 @@ fn start(matches: &ArgMatches) -> Result<Run, BadInput> {
 pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
     let started = Instant::now();
     let json = matches.get_flag("json");
-    let mut run = start(matches)?;
+    let out = folders(matches)?.1;
     let dump = matches.get_one::<PathBuf>("dump");
+    if let Some(dump) = dump {
+        check_target(dump)?;
+    }
+    let mut run = start(matches)?;
     let (first, iterations) = (run.trainer.state.iteration, run.plan.recipe.iterations);
     if let (Some(dump), true) = (dump, first == iterations) {
-        let path = dump.display();
-        return Err(BadInput::new(format!(
-            "--dump {path}: iteration {iterations} is done, and its rollout gone"
-        )));
+        return Err(of_dump(dump, &format!("iteration {iterations} is done, and its rollout gone")));
     }
     let mut progress = Progress::new(iterations - first);
     let mut last = None;
     while run.trainer.state.iteration < iterations {
         let it = run.trainer.iterate_whole();
         if let Some(folder) = &mut run.folder {
-            folder.log(&it.metrics)?;
-            folder.checkpoint(&run.plan, &run.trainer.state)?;
+            let written = folder.log(&it.metrics);
+            let written = written.and_then(|()| folder.checkpoint(&run.plan, &run.trainer.state));
+            written.map_err(|err| named(out.unwrap_or(Path::new("")), &err))?;
         }
         if json && !print_line(&train::line(&it.metrics))? {
             return Ok(String::new());
@@ -140,12 +158,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
         progress.show(run.trainer.state.iteration - first, it.metrics.score);
         last = Some(it);
     }
-    progress.clear();
+    drop(progress);
     if let (Some(dump), Some(last)) = (dump, &last) {
-        let named = |err| BadInput::new(format!("--dump {}: {err}", dump.display()));
-        train::write_dump(dump, &run.plan, last).map_err(named)?;
+        train::write_dump(dump, &run.plan, last).map_err(|err| of_dump(dump, &err.to_string()))?;
     }
-    let out = folders(matches)?.1;
     let seconds = started.elapsed().as_secs_f64();
     let scores = (!matches.get_flag("no-evaluation")).then(|| before_and_after(&run.trainer));
     let summary = Summary { trainer: &run.trainer, first, last: last.as_ref(), scores, seconds, out, dump };

@@ -37,7 +37,7 @@ pub fn write(path: &Path, plan: &Plan, it: &Iterated) -> Result<(), BadInput> {
         name => Entry::new(name, shape.clone()),
     };
     let entries: Vec<Entry> = tensors.iter().map(entry).collect();
-    let mut writer = Writer::create(path, &entries, &plan.said)?;
+    let mut writer = Writer::create(path, &entries, &plan.settings())?;
     tensors.iter().try_for_each(|(name, _, numbers)| writer.part(name, numbers))?;
     writer.finish()
 }

@@ -151,6 +151,12 @@ impl Plan {
         Ok(next)
     }
 
+    /// What is said of the step's settings: the metadata of a dump.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let of_step = self.said.iter().filter(|(name, _)| dump::Key::find(name).is_some());
+        of_step.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     fn of(said: &BTreeMap<String, String>, flags: &[(String, String)]) -> Result<Plan, BadInput> {
         let own = |name: &str| KEYS.iter().find(|key| key.name == name);
         let (of_run, of_step): (Vec<_>, Vec<_>) =
