@@ -26,7 +26,7 @@ struct Found {
 fn live(dir: &Path, for_a: Duration, found: &mut Found) -> bool {
     let begun = dir.join("run/checkpoint.safetensors").exists();
     let flags: &[&str] = if begun { &["--resume", "run"] } else { &["--out", "run"] };
-    let mut child = train(dir, &[&["--iterations", "60"], flags].concat()).spawn().unwrap();
+    let mut child = train(dir, &[&["--iterations", "40"], flags].concat()).spawn().unwrap();
     sleep(for_a);
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
@@ -52,15 +52,15 @@ fn live(dir: &Path, for_a: Duration, found: &mut Found) -> bool {
 fn a_run_killed_at_100_random_moments_ends_as_one_that_was_not() {
     let whole = folder();
     let started = Instant::now();
-    fine(train(whole.path(), &["--iterations", "60", "--out", "run"]));
+    fine(train(whole.path(), &["--iterations", "40", "--out", "run"]));
     let took = started.elapsed();
     let (mut rng, mut found, mut runs) = (Rng::new(1), Found::default(), 0);
     while found.kills < KILLS {
         let dir = folder();
-        while found.kills < KILLS && !live(dir.path(), took.mul_f64(0.25 * rng.uniform()), &mut found) {}
+        while found.kills < KILLS && !live(dir.path(), took.mul_f64(0.2 * rng.uniform()), &mut found) {}
         let flags: &[&str] = match dir.path().join("run/checkpoint.safetensors").exists() {
-            true => &["--iterations", "60", "--resume", "run"],
-            false => &["--iterations", "60", "--out", "run"],
+            true => &["--iterations", "40", "--resume", "run"],
+            false => &["--iterations", "40", "--out", "run"],
         };
         fine(train(dir.path(), flags));
         same(&whole.path().join("run"), &dir.path().join("run"));

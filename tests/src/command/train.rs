@@ -8,6 +8,7 @@ use conformance::{
 };
 use serde_json::json;
 use std::{
+    ffi::OsString,
     io::{self, Write},
     path::{Path, PathBuf},
     time::Instant,
@@ -27,13 +28,12 @@ pub(crate) fn command() -> Command {
     let switch = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
     let seed = Arg::new("seed").long("seed").value_name("VALUE").value_parser(value_parser!(u64));
     let kl = Arg::new("kl").long("kl").value_name("BETA").allow_hyphen_values(true);
+    // Text of the system, since a path would have to be non-empty.
+    let resume = Arg::new("resume").long("resume").value_name("DIR").value_parser(value_parser!(OsString));
     let own = [
         seed.help("What every random number of the run derives from [default: 1]"),
         path("out", "DIR").help("Keep metrics and a checkpoint of every iteration in this folder"),
-        path("resume", "DIR")
-            .num_args(0..=1)
-            .default_missing_value("")
-            .help("Go on with the run of DIR, or of --out"),
+        resume.num_args(0..=1).default_missing_value("").help("Go on with the run of DIR, or of --out"),
         path("dump", "FILE")
             .help("Write the last rollout, its last inner epoch, as a dump that `ppo step` reads"),
         kl.help("KL inside the reward, to the policy that the run begins with: --kl-coef BETA"),
@@ -68,8 +68,9 @@ fn given(matches: &ArgMatches) -> Vec<(String, String)> {
 
 /// The folder to resume from, if a run is to be resumed, and the folder to write into, if there is one.
 fn folders(matches: &ArgMatches) -> Result<(Option<&Path>, Option<&Path>), BadInput> {
-    let path = |name| matches.get_one::<PathBuf>(name).map(PathBuf::as_path);
-    match (path("resume"), path("out")) {
+    let out = matches.get_one::<PathBuf>("out").map(PathBuf::as_path);
+    let resume = matches.get_one::<OsString>("resume").map(Path::new);
+    match (resume, out) {
         (None, out) => Ok((None, out)),
         (Some(resume), None) if resume.as_os_str().is_empty() => {
             Err(BadInput::new("`--resume` names no folder, and neither does `--out`"))
