@@ -15,5 +15,6 @@ mod log_prob;
 mod policy_loss;
 mod step;
 mod total_loss;
+mod transformer;
 mod value_head;
 mod value_loss;

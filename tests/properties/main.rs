@@ -21,5 +21,6 @@ mod losses;
 mod poison;
 mod refusals;
 mod reward;
+mod transformer;
 
 mod whiten;

@@ -1,16 +1,21 @@
 //! The flags of the settings, made from the table of keys.
 
 use clap::{Arg, ArgMatches, Command};
-use conformance::dump::KEYS;
+use conformance::dump::{KEYS, Key};
 
 /// Adds one flag per setting to a command.
 pub(crate) fn with_settings(command: Command) -> Command {
-    with(command, "Settings (over the file's metadata)", |_| true)
+    with(command, "Settings (over the file's metadata)", |key| Some(key.default.to_string()))
 }
 
-/// Adds one flag to a command for each setting that is wanted.
-pub(crate) fn with(command: Command, heading: &'static str, wanted: impl Fn(&str) -> bool) -> Command {
-    command.args(KEYS.iter().filter(|key| wanted(key.name)).map(|key| {
+/// Adds one flag to a command for each setting that has a default there.
+pub(crate) fn with(
+    command: Command,
+    heading: &'static str,
+    default: impl Fn(&Key) -> Option<String>,
+) -> Command {
+    let wanted = KEYS.iter().filter_map(|key| Some((key, default(key)?)));
+    command.args(wanted.map(|(key, default)| {
         let snake_and_kebab = |name: &'static str| [name.to_owned(), name.replace('_', "-")];
         let long = key.name.replace('_', "-");
         let aliases = key.spellings().flat_map(snake_and_kebab).filter(|alias| *alias != long);
@@ -22,7 +27,7 @@ pub(crate) fn with(command: Command, heading: &'static str, wanted: impl Fn(&str
             .aliases(aliases)
             .value_name("VALUE")
             .allow_hyphen_values(true)
-            .help(format!("{} [{}; default: {}]", key.meaning, key.legal, key.default))
+            .help(format!("{} [{}; default: {}]", key.meaning, key.legal, default))
             .help_heading(heading)
     }))
 }

@@ -41,7 +41,7 @@ impl Drop for Progress {
 }
 
 fn bar(done: usize, total: usize, score: f64, seconds: f64) -> String {
-    let full = if total == 0 { WIDTH } else { WIDTH * done / total };
+    let full = (WIDTH * done).checked_div(total).unwrap_or(WIDTH);
     let left = if done == 0 { 0.0 } else { seconds / done as f64 * (total - done) as f64 };
     let (bar, rest) = ("█".repeat(full), "░".repeat(WIDTH - full));
     format!("{bar}{rest} {done}/{total}  score {score:.3}  {seconds:.0} s, {left:.0} s left")

@@ -49,7 +49,9 @@ pub(crate) fn command() -> Command {
     });
     let about = "Train a small transformer on a task by the reference alone, every number from its equations";
     let command = Command::new("train").about(about).args(own).args(short).args(recipe);
-    flags::with(command, "Settings of the step", |key| !train::NOT_IN_TRAINING.contains(&key))
+    flags::with(command, "Settings of the step", |key| {
+        (!train::NOT_IN_TRAINING.contains(&key.name)).then(|| train::default_of(key))
+    })
 }
 
 /// Everything of the recipe and the step that was given.

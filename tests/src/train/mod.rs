@@ -8,12 +8,14 @@ mod line;
 mod plan;
 mod recipe;
 pub mod task;
+#[cfg(test)]
+mod tests;
 
 pub use checkpoint::{CHECKPOINT, read as read_checkpoint};
 pub use dump::write as write_dump;
 pub use folder::{Folder, METRICS};
 pub use line::line;
-pub use plan::{KEYS, Key, NOT_IN_TRAINING, Plan};
+pub use plan::{KEYS, Key, NOT_IN_TRAINING, Plan, default_of};
 pub use recipe::Recipe;
 
 use nalgebra::{DMatrix, DVector};

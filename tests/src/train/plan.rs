@@ -88,6 +88,15 @@ pub const KEYS: &[Key] = &[
         size.n_blocks, |x| whole(x, 64)),
 ];
 
+/// Where the recipe departs from the defaults of the step's settings.
+const DEPARTS: [(&str, &str); 1] = [("entropy_coef", "0.03")];
+
+/// What a setting of the step is where no flag says it.
+pub fn default_of(key: &dump::Key) -> String {
+    let own = DEPARTS.iter().find(|(name, _)| *name == key.name);
+    own.map_or_else(|| key.default.to_string(), |(_, value)| (*value).to_owned())
+}
+
 /// Settings of a file that mean nothing in a run.
 pub const NOT_IN_TRAINING: [&str; 3] = ["dialect", "done_at", "grad_of"];
 
@@ -107,7 +116,9 @@ impl Plan {
     ///
     /// A value that is not legal, or values that cannot be meant together.
     pub fn new(flags: &[(String, String)]) -> Result<Plan, BadInput> {
-        let said = KEYS.iter().map(|key| (key.name.to_owned(), (key.get)(&Recipe::default()))).collect();
+        let own = KEYS.iter().map(|key| (key.name.to_owned(), (key.get)(&Recipe::default())));
+        let departs = DEPARTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let said = own.chain(departs).collect();
         Plan::of(&said, flags)
     }
 

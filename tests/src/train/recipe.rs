@@ -22,9 +22,9 @@ impl Default for Recipe {
     fn default() -> Recipe {
         let (vocab, prompt_len, t_len) = (task::VOCAB, task::PROMPT_LEN, task::T_LEN);
         Recipe {
-            size: Size { vocab, prompt_len, t_len, d_model: 32, n_heads: 2, d_mlp: 64, n_blocks: 1 },
+            size: Size { vocab, prompt_len, t_len, d_model: 32, n_heads: 4, d_mlp: 64, n_blocks: 1 },
             settings: Settings {
-                coefficients: Coefficients { c_v: 0.5, c_h: 0.01, beta_loss: 0.0 },
+                coefficients: Coefficients { c_v: 0.5, c_h: 0.03, beta_loss: 0.0 },
                 ..Settings::default()
             },
             inner: Inner {
