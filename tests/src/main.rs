@@ -10,7 +10,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
     value_parser,
 };
-use command::{main_job, step, table::one_line, terms};
+use command::{main_job, step, table::one_line, terms, train};
 use conformance::dump::BadInput;
 use std::{
     io::{self, Write},
@@ -29,7 +29,7 @@ fn cli() -> Command {
         .propagate_version(true)
         .args_conflicts_with_subcommands(true)
         .about("The PPO training step by its equations. Without a subcommand: on the shipped rollout.")
-        .subcommands([step::command(), terms::command()])
+        .subcommands([step::command(), train::command(), terms::command()])
         .arg(samples)
 }
 
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     let printed = match matches.subcommand() {
         None => main_job::run(matches.get_one("samples")).map(|outcome| (outcome.text, outcome.failed)),
         Some(("step", matches)) => step::run(matches).map(|text| (text, false)),
+        Some(("train", matches)) => train::run(matches).map(|text| (text, false)),
         Some(("terms", matches)) => terms::run(matches).map(|text| (text, false)),
         Some((other, _)) => Err(BadInput::new(format!("`{other}` is no subcommand"))),
     };

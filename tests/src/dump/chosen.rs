@@ -1,6 +1,6 @@
 //! The settings of a run as they are used, and where each came from.
 
-use super::keys::{Fallback, Key};
+use super::keys::Key;
 use reference::DoneAt;
 use std::{collections::BTreeMap, fmt};
 
@@ -103,8 +103,7 @@ impl Chosen {
     /// left out, so that it goes on following.
     pub fn metadata(&self) -> BTreeMap<String, String> {
         let follows = |setting: &&Setting| {
-            let default = Key::find(setting.key).map(|key| key.default);
-            setting.from == Source::Default && matches!(default, Some(Fallback::Of(_)))
+            setting.from == Source::Default && Key::find(setting.key).is_some_and(Key::follows)
         };
         let said = self.sources.iter().filter(|setting| !follows(setting));
         said.map(|setting| (setting.key.to_string(), setting.value.clone())).collect()

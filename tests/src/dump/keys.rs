@@ -51,6 +51,11 @@ impl Key {
         KEYS.iter().find(|key| key.name == spelling || key.also.contains(&spelling))
     }
 
+    /// Whether its default is the value of another key.
+    pub fn follows(&self) -> bool {
+        matches!(self.default, Fallback::Of(_))
+    }
+
     /// Every spelling.
     pub fn spellings(&self) -> impl Iterator<Item = &'static str> {
         [self.name].into_iter().chain(self.also.iter().copied())

@@ -21,8 +21,8 @@
 mod chosen;
 mod draft;
 mod ends;
-mod error;
-mod header;
+pub(crate) mod error;
+pub(crate) mod header;
 mod json;
 mod keys;
 mod load;
@@ -34,8 +34,8 @@ mod read;
 mod roles;
 mod settings;
 mod shape;
-mod tensor;
-mod write;
+pub(crate) mod tensor;
+pub(crate) mod write;
 
 pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source};
 pub use error::BadInput;

@@ -1,9 +1,10 @@
-//! A dump written in one pass: all F64, beside its target, renamed when it is whole.
+//! A dump written in one pass: F64, and I64 for token ids, beside its target, renamed when it is whole.
 
 use super::{
     BadInput,
     error::{bad, plain},
     header::LONGEST_HEADER,
+    names::Kind,
 };
 use nalgebra::DMatrix;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -22,12 +23,19 @@ pub struct Entry {
     pub name: String,
     /// Its axes; none for a scalar.
     pub shape: Vec<usize>,
+    /// Token ids are I64, all else is F64.
+    pub kind: Kind,
 }
 
 impl Entry {
     /// A tensor of that name and shape.
     pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>) -> Entry {
-        Entry { name: name.into(), shape: shape.into() }
+        Entry { name: name.into(), shape: shape.into(), kind: Kind::Number }
+    }
+
+    /// A tensor of token ids.
+    pub fn ids(name: impl Into<String>, shape: impl Into<Vec<usize>>) -> Entry {
+        Entry { kind: Kind::Id, ..Entry::new(name, shape) }
     }
 }
 
@@ -119,7 +127,7 @@ impl Writer {
     pub fn part(&mut self, name: &str, x: &[f64]) -> Result<(), BadInput> {
         self.skip_full();
         let (index, done) = self.now;
-        let Some((Entry { name: next, .. }, size)) = self.entries.get(index) else {
+        let Some((Entry { name: next, kind, .. }, size)) = self.entries.get(index) else {
             return Err(bad!("`{}` is not next to be written: every tensor is whole", plain(name)));
         };
         if next != name {
@@ -133,8 +141,12 @@ impl Writer {
                 x.len()
             ));
         }
+        let bytes = match kind {
+            Kind::Id => |x: f64| (x as i64).to_le_bytes(),
+            _ => f64::to_le_bytes,
+        };
         self.now.1 += x.len();
-        x.iter().try_for_each(|x| self.put(&x.to_le_bytes()))
+        x.iter().try_for_each(|x| self.put(&bytes(*x)))
     }
 
     /// Gives the file its name.
@@ -192,7 +204,7 @@ fn beside(path: &Path) -> Result<PathBuf, BadInput> {
 }
 
 /// The header's text, padded to 8 bytes, and the number of elements of each tensor.
-fn header(
+pub(crate) fn header(
     entries: &[Entry],
     metadata: &BTreeMap<String, String>,
 ) -> Result<(String, Vec<(Entry, usize)>), BadInput> {
@@ -208,7 +220,8 @@ fn header(
         let (Some(size), Some(next)) = (size, bytes) else {
             return Err(bad!("`{name}` of shape {:?} is larger than a file can be", entry.shape));
         };
-        tensors.push(serde_json::json!({"dtype": "F64", "shape": entry.shape, "data_offsets": [end, next]}));
+        let dtype = if entry.kind == Kind::Id { "I64" } else { "F64" };
+        tensors.push(serde_json::json!({"dtype": dtype, "shape": entry.shape, "data_offsets": [end, next]}));
         sizes.push((entry.clone(), size));
         end = next;
     }

@@ -1,19 +1,31 @@
 //! A policy that learns the task of [`task`] by the reference's iteration alone.
 
+mod checkpoint;
+mod dump;
+mod durable;
+mod folder;
+mod line;
+mod plan;
 mod recipe;
 pub mod task;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoint::{CHECKPOINT, read as read_checkpoint};
+pub use dump::write as write_dump;
+pub use folder::{Folder, METRICS};
+pub use line::line;
+pub use plan::{KEYS, Key, NOT_IN_TRAINING, Plan, default_of};
 pub use recipe::Recipe;
 
 use nalgebra::{DMatrix, DVector};
 use reference::{
-    Ends,
+    Ends, Mask, ScoreAt, Settings,
     adam::AdamState,
     cost::{Cost, Critic, ReferenceModel, cost},
     grad_norm::grad_norm,
-    iteration::{Batch, Epoch, iteration},
+    iteration::{ActorCritic, Batch, Epoch, iteration},
+    log_prob::log_prob,
     rng::Rng,
     step::{Rollout, Targets},
     transformer::{On, Responses, Transformer, sample},
@@ -43,6 +55,8 @@ pub struct State {
     pub model: Transformer,
     /// What the optimizer remembers, in the order of [`Transformer::named`].
     pub optimizer: Vec<AdamState>,
+    /// `eq:cost` of all iterations so far, FLOPs.
+    pub flops: f64,
 }
 
 /// What one iteration is logged by. Nothing here is measured time.
@@ -76,8 +90,12 @@ pub struct Metrics {
     pub length: f64,
     /// Share of responses that were cut off at their limit.
     pub cut: f64,
+    /// `eq:kl` of the rollout to the reference model, mean over the tokens; none without one.
+    pub kl_ref: Option<f64>,
     /// `eq:cost` of this iteration.
     pub cost: Cost,
+    /// Its FLOPs and those of all iterations before it.
+    pub flops_so_far: f64,
 }
 
 /// A run.
@@ -94,19 +112,61 @@ impl Trainer {
     pub fn new(recipe: Recipe, seed: u64) -> Trainer {
         let model = Transformer::init(seed, recipe.size);
         let optimizer = model.named().iter().map(|(_, theta)| AdamState::new(theta.shape())).collect();
-        Trainer { recipe, state: State { seed, iteration: 0, model, optimizer } }
+        Trainer { recipe, state: State { seed, iteration: 0, model, optimizer, flops: 0.0 } }
     }
 
-    /// One iteration of the listing: prompts, completions, scores, values; then four inner epochs.
+    /// One iteration of the listing: prompts, completions, scores, values; then the inner epochs.
     pub fn iterate(&mut self) -> Metrics {
+        self.iterate_whole().metrics
+    }
+
+    /// The same, with everything that it computed.
+    pub fn iterate_whole(&mut self) -> Iterated {
         let Trainer { recipe, state } = self;
+        let before = state.model.clone();
         let (prompts, responses) = rollout(recipe, state);
-        let batch = scored(&prompts, &responses, &mut state.model);
-        let (actions, mask) = (&responses.actions, &responses.mask);
-        let mut on = On { model: &mut state.model, prompts: &prompts, actions, mask };
+        let slots = read_slots(&responses.mask, &recipe.settings);
+        let batch = scored(&prompts, &responses, &slots, recipe, state);
+        let mut on =
+            On { model: &mut state.model, prompts: &prompts, actions: &responses.actions, mask: &slots };
         let ran = iteration(&mut on, &mut state.optimizer, &batch, &recipe.settings, &recipe.inner);
         state.iteration += 1;
-        metrics(state, &prompts, &responses, &batch, ran)
+        let metrics = metrics(recipe, state, &prompts, &responses, &batch, &ran);
+        state.flops = metrics.flops_so_far;
+        let (rollout, targets, epochs) = ran;
+        Iterated { metrics, before, prompts, responses, slots, rollout, targets, epochs }
+    }
+}
+
+/// One iteration as it was.
+#[derive(Debug, Clone)]
+pub struct Iterated {
+    /// What is logged of it.
+    pub metrics: Metrics,
+    /// The model that made the rollout.
+    pub before: Transformer,
+    /// b prompts.
+    pub prompts: Vec<Vec<usize>>,
+    /// What it answered.
+    pub responses: Responses,
+    /// b × t_len: the slots that any term reads.
+    pub slots: Mask,
+    /// What the rollout phase left behind.
+    pub rollout: Rollout,
+    /// What the inner epochs aimed at.
+    pub targets: Targets,
+    /// Every inner epoch.
+    pub epochs: Vec<Epoch>,
+}
+
+/// The slots that any term reads: those of the responses, one further for `ScoreAt::FirstPad`, all for the
+/// listing without a mask.
+fn read_slots(mask: &Mask, settings: &Settings) -> Mask {
+    let (b, t_len) = mask.shape();
+    match settings.score_at {
+        _ if settings.listing.unmasked => Mask::full(b, t_len),
+        ScoreAt::FirstPad => mask.with_first_pad(),
+        _ => mask.clone(),
     }
 }
 
@@ -126,21 +186,32 @@ fn limit(rng: &mut Rng) -> usize {
     if rng.uniform() < 0.75 { task::T_LEN } else { 1 + rng.below(task::T_LEN - 1) }
 }
 
-fn scored(prompts: &[Vec<usize>], responses: &Responses, model: &mut Transformer) -> Batch {
+/// The scores of what ended; V after what did not; log π_ref where a term asks for it.
+fn scored(
+    prompts: &[Vec<usize>],
+    responses: &Responses,
+    slots: &Mask,
+    recipe: &Recipe,
+    state: &mut State,
+) -> Batch {
     let Responses { actions, mask, .. } = responses;
     let (b, t_len) = mask.shape();
-    let v_after = On { model, prompts, actions, mask }.v_after();
+    let v_after = On { model: &mut state.model, prompts, actions, mask: slots }.v_after();
     let goes_on = |row: usize| !is_done(responses, row);
     let scores = DMatrix::from_fn(b, 1, |row, _| {
         if goes_on(row) { 0.0 } else { task::score(&prompts[row], &response(responses, row)) }
     });
     let v_last = DVector::from_fn(b, |row, _| if goes_on(row) { v_after[row] } else { 0.0 });
-    let (actions, mask) = (actions.clone(), mask.clone());
-    Batch { mask, actions, scores, logp_ref: None, ends: Ends::after(v_last, t_len) }
+    let logp_ref = recipe.has_reference_model().then(|| {
+        let mut model = Transformer::init(state.seed, recipe.size);
+        let heads = On { model: &mut model, prompts, actions, mask: slots }.forward();
+        log_prob(&heads.logits, actions, slots, recipe.settings.tau)
+    });
+    Batch { mask: mask.clone(), actions: actions.clone(), scores, logp_ref, ends: Ends::after(v_last, t_len) }
 }
 
 /// Whether a response ended: by the bar, or because it has filled all there is room for.
-fn is_done(responses: &Responses, row: usize) -> bool {
+pub(crate) fn is_done(responses: &Responses, row: usize) -> bool {
     !responses.cut[row] || responses.mask.end(row) == responses.mask.shape().1
 }
 
@@ -149,11 +220,12 @@ fn response(responses: &Responses, row: usize) -> Vec<usize> {
 }
 
 fn metrics(
+    recipe: &Recipe,
     state: &State,
     prompts: &[Vec<usize>],
     responses: &Responses,
     batch: &Batch,
-    (rollout, targets, epochs): (Rollout, Targets, Vec<Epoch>),
+    (rollout, targets, epochs): &(Rollout, Targets, Vec<Epoch>),
 ) -> Metrics {
     let b = prompts.len();
     let done: Vec<usize> = (0..b).filter(|row| is_done(responses, *row)).collect();
@@ -162,6 +234,8 @@ fn metrics(
     let count = responses.mask.count() as f64;
     let tokens = responses.mask.count() + prompts.iter().map(Vec::len).sum::<usize>();
     let params = state.model.named().iter().map(|(_, theta)| theta.len()).sum();
+    let reference = if recipe.has_reference_model() { ReferenceModel::With } else { ReferenceModel::Without };
+    let cost = cost(params, tokens, epochs.len(), reference, Critic::SharedJointPass);
     Metrics {
         iteration: state.iteration,
         score: mean(done.iter().map(|row| batch.scores[(*row, 0)])),
@@ -173,11 +247,13 @@ fn metrics(
         value_clip_frac: last.losses.value.clip_frac,
         grad_norm: over(&|e| e.grad_norm),
         grad_norm_clipped: over(&|e| grad_norm(&e.clipped)),
-        mean_ret: targets.mask.sum(&targets.ret) / count,
-        mean_v: targets.mask.sum(&rollout.v_old) / count,
+        mean_ret: targets.mask.sum(&targets.ret) / targets.mask.count() as f64,
+        mean_v: targets.mask.sum(&rollout.v_old) / targets.mask.count() as f64,
         length: count / b as f64,
         cut: (b - done.len()) as f64 / b as f64,
-        cost: cost(params, tokens, epochs.len(), ReferenceModel::Without, Critic::SharedJointPass),
+        kl_ref: targets.kl.as_ref().map(|kl| targets.mask.sum(kl) / targets.mask.count() as f64),
+        cost,
+        flops_so_far: state.flops + cost.flops,
     }
 }
 

@@ -43,3 +43,10 @@ impl Default for Recipe {
         }
     }
 }
+
+impl Recipe {
+    /// Whether a term asks for log π_ref. The reference model is the policy before the first iteration.
+    pub fn has_reference_model(&self) -> bool {
+        self.settings.beta_kl != 0.0 || self.settings.coefficients.beta_loss != 0.0
+    }
+}

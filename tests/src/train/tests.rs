@@ -30,7 +30,7 @@ fn a_response_is_scored_or_bootstrapped_and_never_both() {
     let v = trainer.state.model.w_v.map(|_| 0.5);
     trainer.state.model.w_v = v;
     let (prompts, responses) = rollout(&trainer.recipe, &trainer.state);
-    let batch = scored(&prompts, &responses, &mut trainer.state.model);
+    let batch = scored(&prompts, &responses, &responses.mask, &trainer.recipe, &mut trainer.state);
     let (mut cut, mut full, mut stopped) = (0, 0, 0);
     for (row, prompt) in prompts.iter().enumerate() {
         let (score, v_last) = (batch.scores[(row, 0)], batch.ends.v_last[row]);
