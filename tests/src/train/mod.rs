@@ -110,7 +110,7 @@ impl Trainer {
 }
 
 /// completions = policy.generate(prompts)
-fn rollout(recipe: &Recipe, state: &State) -> (Vec<Vec<usize>>, Responses) {
+pub fn rollout(recipe: &Recipe, state: &State) -> (Vec<Vec<usize>>, Responses) {
     let stream = |row: usize, of: Use| stream(state.seed, state.iteration, row, of);
     let prompt = |row: usize| task::draw(&mut stream(row, Use::Prompt), false);
     let prompts: Vec<Vec<usize>> = (0..recipe.b).map(prompt).collect();
@@ -125,7 +125,8 @@ fn limit(rng: &mut Rng) -> usize {
     if rng.uniform() < 0.75 { task::T_LEN } else { 1 + rng.below(task::T_LEN - 1) }
 }
 
-fn scored(prompts: &[Vec<usize>], responses: &Responses, model: &mut Transformer) -> Batch {
+/// rewards = reward_model(prompts, completions), and V after a response that was cut off.
+pub fn scored(prompts: &[Vec<usize>], responses: &Responses, model: &mut Transformer) -> Batch {
     let Responses { actions, mask, .. } = responses;
     let (b, t_len) = mask.shape();
     let v_after = On { model, prompts, actions, mask }.v_after();

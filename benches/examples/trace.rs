@@ -1,0 +1,150 @@
+//! The trainer's first iterations, written down for a peer to repeat: a safetensors file per iteration, with
+//! the parameters before it, what was sampled, and the losses and gradients of every inner epoch.
+//!
+//! `cargo run --release -p ppo-benches --example trace -- --seed 1 --iterations 3 --out DIR`
+
+use conformance::{
+    dump::{Entry, Writer},
+    train::{Recipe, Trainer, rollout, scored},
+};
+use nalgebra::DMatrix;
+use ppo_benches::flag;
+use reference::{
+    Coefficients, Settings,
+    iteration::{Batch, Epoch, iteration},
+    policy_loss::PolicyClip,
+    transformer::{On, Transformer},
+};
+use std::{collections::BTreeMap, error::Error, fs, path::Path};
+
+type Tensors = Vec<(String, DMatrix<f64>)>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (seed, iterations): (u64, usize) = (flag("seed", 1), flag("iterations", 3));
+    let out: String = flag("out", "trace".to_string());
+    fs::create_dir_all(&out)?;
+    let mut trainer = Trainer::new(Recipe::default(), seed);
+    let metadata = metadata(&trainer.recipe, seed);
+    for i in 1..=iterations {
+        let path = Path::new(&out).join(format!("iteration{i:03}.safetensors"));
+        write(&path, &traced(&mut trainer), &metadata)?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// One iteration of the trainer. The calls of `Trainer::iterate` are repeated beside it, since it keeps no
+/// epochs, and must end in its parameters to the last bit.
+fn traced(trainer: &mut Trainer) -> Tensors {
+    let Trainer { recipe, state } = trainer.clone();
+    let (mut model, mut optimizer) = (state.model.clone(), state.optimizer.clone());
+    let (prompts, responses) = rollout(&recipe, &state);
+    let batch = scored(&prompts, &responses, &mut model);
+    let mut on = On { model: &mut model, prompts: &prompts, actions: &batch.actions, mask: &batch.mask };
+    let (_, _, epochs) = iteration(&mut on, &mut optimizer, &batch, &recipe.settings, &recipe.inner);
+    trainer.iterate();
+    assert!(model == trainer.state.model && optimizer == trainer.state.optimizer, "not what the trainer did");
+
+    let mut all = named("theta", &state.model);
+    all.extend(sampled(recipe.size.prompt_len, &prompts, &batch));
+    for (k, epoch) in epochs.iter().enumerate() {
+        all.extend(of_epoch(k, epoch, &model));
+    }
+    all
+}
+
+/// Prompts end where responses begin: −1 stands before a short one.
+fn sampled(prompt_len: usize, prompts: &[Vec<usize>], batch: &Batch) -> Tensors {
+    let (b, t_len) = batch.mask.shape();
+    let prompts = DMatrix::from_fn(b, prompt_len, |row, i| {
+        let before = prompt_len - prompts[row].len();
+        if i < before { -1.0 } else { prompts[row][i - before] as f64 }
+    });
+    let mask = DMatrix::from_fn(b, t_len, |row, t| f64::from(batch.mask.has((row, t))));
+    let v_last = DMatrix::from_fn(b, 1, |row, _| batch.ends.v_last[row]);
+    let actions = batch.actions.map(|action| action as f64);
+    let all = [
+        ("prompts", prompts),
+        ("actions", actions),
+        ("response_mask", mask),
+        ("scores", batch.scores.clone()),
+        ("last_values", v_last),
+    ];
+    all.map(|(name, x)| (name.to_string(), x)).into()
+}
+
+fn of_epoch(k: usize, epoch: &Epoch, model: &Transformer) -> Tensors {
+    let Epoch { losses, grads, grad_norm, .. } = epoch;
+    let numbers = [
+        ("pg_loss", losses.policy.loss),
+        ("vf_loss", losses.value.loss),
+        ("entropy_loss", losses.ent),
+        ("total_loss", losses.total),
+        ("grad_norm", *grad_norm),
+    ];
+    let number = |(name, x): (&str, f64)| (format!("epoch{k}.{name}"), DMatrix::from_element(1, 1, x));
+    numbers.into_iter().map(number).chain(named(&format!("epoch{k}.grad"), &model.with(grads))).collect()
+}
+
+fn named(prefix: &str, model: &Transformer) -> Tensors {
+    model.named().into_iter().map(|(name, x)| (format!("{prefix}.{name}"), x.clone())).collect()
+}
+
+/// The recipe by the names that `loop.py` reads; whatever has no name here must be at its default.
+fn metadata(recipe: &Recipe, seed: u64) -> BTreeMap<String, String> {
+    let Recipe { size, settings, inner, b, iterations, .. } = recipe;
+    let s = settings;
+    let eps = s.clip.eps_lo;
+    let default = Settings::default();
+    let said = Settings {
+        gamma: s.gamma,
+        lambda: s.lambda,
+        clip: PolicyClip { eps_lo: eps, eps_hi: eps, ..default.clip },
+        eps_v: s.eps_v,
+        coefficients: Coefficients { beta_loss: 0.0, ..s.coefficients },
+        tau: s.tau,
+        tau_ent: s.tau,
+        ..default
+    };
+    assert!(*s == said && inner.adam.weight_decay == 0.0, "the recipe has a setting that the peer has not");
+    let (adam, c) = (inner.adam, s.coefficients);
+    let reals = [
+        ("gamma", s.gamma),
+        ("lam", s.lambda),
+        ("eps", eps),
+        ("eps_v", s.eps_v),
+        ("c_v", c.c_v),
+        ("c_h", c.c_h),
+        ("tau", s.tau),
+        ("lr", adam.lr),
+        ("beta1", adam.beta1),
+        ("beta2", adam.beta2),
+        ("eps_adam", adam.eps_adam),
+        ("max_norm", inner.max_norm),
+    ];
+    let counts = [
+        ("vocab", size.vocab),
+        ("prompt_len", size.prompt_len),
+        ("t_len", size.t_len),
+        ("d_model", size.d_model),
+        ("n_heads", size.n_heads),
+        ("d_mlp", size.d_mlp),
+        ("n_blocks", size.n_blocks),
+        ("epochs", inner.epochs),
+        ("b", *b),
+        ("iterations", *iterations),
+    ];
+    let reals = reals.map(|(name, x)| (name.to_string(), format!("{x:?}")));
+    let counts = counts.map(|(name, n)| (name.to_string(), n.to_string()));
+    reals.into_iter().chain(counts).chain([("seed".to_string(), seed.to_string())]).collect()
+}
+
+fn write(path: &Path, tensors: &Tensors, metadata: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
+    let entry = |(name, x): &(String, DMatrix<f64>)| Entry::new(name.clone(), [x.nrows(), x.ncols()]);
+    let entries: Vec<Entry> = tensors.iter().map(entry).collect();
+    let mut writer = Writer::create(path, &entries, metadata)?;
+    for (name, x) in tensors {
+        writer.matrix(name, x)?;
+    }
+    Ok(writer.finish()?)
+}
