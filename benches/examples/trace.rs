@@ -2,6 +2,9 @@
 //! the parameters before it, what was sampled, and the losses and gradients of every inner epoch.
 //!
 //! `cargo run --release -p ppo-benches --example trace -- --seed 1 --iterations 3 --out DIR`
+//!
+//! With `--after N` the trainer first learns for N iterations and goes on with a fresh optimizer: at first the
+//! critic says so little that its clip has nothing to do.
 
 use conformance::{
     dump::{Entry, Writer},
@@ -24,6 +27,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out: String = flag("out", "trace".to_string());
     fs::create_dir_all(&out)?;
     let mut trainer = Trainer::new(Recipe::default(), seed);
+    let fresh = trainer.state.optimizer.clone();
+    while trainer.state.iteration < flag("after", 0) {
+        trainer.iterate();
+    }
+    trainer.state.optimizer = fresh;
     let metadata = metadata(&trainer.recipe, seed);
     for i in 1..=iterations {
         let path = Path::new(&out).join(format!("iteration{i:03}.safetensors"));
