@@ -12,8 +12,8 @@
 
 #[macro_use]
 mod runner;
+mod case;
 mod oracle;
-mod transformer;
 
 mod entropy;
 mod gae;

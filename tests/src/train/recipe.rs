@@ -24,7 +24,7 @@ impl Default for Recipe {
         Recipe {
             size: Size { vocab, prompt_len, t_len, d_model: 32, n_heads: 4, d_mlp: 64, n_blocks: 1 },
             settings: Settings {
-                coefficients: Coefficients { c_v: 0.5, c_h: 0.01, beta_loss: 0.0 },
+                coefficients: Coefficients { c_v: 0.5, c_h: 0.03, beta_loss: 0.0 },
                 ..Settings::default()
             },
             inner: Inner {
