@@ -5,7 +5,7 @@
 use crate::{
     Ends, Mask, Settings,
     adam::{AdamSettings, AdamState, adam},
-    grad_norm::clip_grad_norm,
+    grad_norm::{clip_grad_norm, grad_norm},
     step::{Heads, Losses, Now, Rollout, Targets, listed_mask, logits_grad, losses, rollout_phase, say},
 };
 use nalgebra::DMatrix;
@@ -37,13 +37,25 @@ pub struct Batch {
     pub ends: Ends,
 }
 
+/// Whose norm is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormClip {
+    /// One joint norm of the whole gradient: the post. A large value gradient shrinks the policy's step.
+    Joint,
+    /// The gradient of the value term has its own norm, and all the rest has its own: what trainers with a
+    /// separate critic do, here on one backbone. Their clipped gradients are added.
+    Separate,
+}
+
 /// The loop around the losses.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Inner {
     /// K inner epochs on the same rollout batch.
     pub epochs: usize,
-    /// The bound on the joint gradient norm; ∞ is off.
+    /// The bound on the gradient norm; ∞ is off.
     pub max_norm: f64,
+    /// Whose norm that is.
+    pub norm_clip: NormClip,
     /// The optimizer.
     pub adam: AdamSettings,
 }
@@ -59,6 +71,8 @@ pub struct Epoch {
     pub grads: Vec<DMatrix<f64>>,
     /// Their joint norm, before the clip.
     pub grad_norm: f64,
+    /// ∂L_total/∂θ of each parameter, after the clip: what the optimizer gets.
+    pub clipped: Vec<DMatrix<f64>>,
     /// The parameters after the step.
     pub parameters: Vec<DMatrix<f64>>,
 }
@@ -106,7 +120,11 @@ pub fn iteration(
         let grad_logits = logits_grad(&heads.logits, &batch.actions, &targets, &losses, settings);
         let grads = model.backward(&grad_logits, &losses.grad_v);
         // torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
-        let (clipped, grad_norm) = clip_grad_norm(&grads, inner.max_norm);
+        let clipped = match inner.norm_clip {
+            NormClip::Joint => clip_grad_norm(&grads, inner.max_norm).0,
+            NormClip::Separate => clip_separately(model, &grad_logits, &losses.grad_v, inner.max_norm),
+        };
+        let grad_norm = grad_norm(&grads);
         // optimizer.step()
         let parameters = model.parameters();
         let mut stepped = Vec::new();
@@ -116,8 +134,21 @@ pub fn iteration(
             stepped.push(theta);
         }
         model.set_parameters(stepped.clone());
-        epochs.push(Epoch { now, losses, grads, grad_norm, parameters: stepped });
+        epochs.push(Epoch { now, losses, grads, grad_norm, clipped, parameters: stepped });
     }
     (rollout, targets, epochs)
 }
 // ANCHOR_END: iteration
+
+/// The gradient through the logits and the gradient through the values, each clipped alone, then added.
+fn clip_separately(
+    model: &impl ActorCritic,
+    grad_logits: &[DMatrix<f64>],
+    grad_v: &DMatrix<f64>,
+    max_norm: f64,
+) -> Vec<DMatrix<f64>> {
+    let no_logits: Vec<DMatrix<f64>> = grad_logits.iter().map(|grad| grad.map(|_| 0.0)).collect();
+    let (of_policy, _) = clip_grad_norm(&model.backward(grad_logits, &grad_v.map(|_| 0.0)), max_norm);
+    let (of_value, _) = clip_grad_norm(&model.backward(&no_logits, grad_v), max_norm);
+    of_policy.iter().zip(&of_value).map(|(policy, value)| policy + value).collect()
+}

@@ -14,7 +14,7 @@
 //! | s_t = \[t = slot\] score, r_t = s_t − β k_t | [`reward::place_scores`], [`reward::reward`] |
 //! | δ_t = r_t + γ V_{t+1} − V_t | [`gae::td_residual`] |
 //! | Â_t = Σ_l (γλ)^l δ_{t+l} | [`gae::gae`], derived [`gae::gae_recursion`] |
-//! | Â' = (Â − μ) / (σ + ε) | [`whiten::whiten`] |
+//! | Âʷ = (Â − μ) / (σ + ε) | [`whiten::whiten`] |
 //! | R_t = Â_t + V_old,t | [`returns::returns`] |
 //! | L_policy = −agg min(ρ Â, clip(ρ) Â) | [`policy_loss::policy_loss`] |
 //! | L_V = agg max((V − R)², (V_clip − R)²) | [`value_loss::value_loss`] |

@@ -1,13 +1,17 @@
 //! How the actor is moved: `eq:ratio`, `eq:policy-loss`, and what a trainer logs beside it.
 
+pub mod grad;
+
 use crate::{
     Mask,
-    aggregate::{Agg, aggregate, aggregate_grad},
+    aggregate::{Agg, aggregate},
     check,
     kl::{Kl, KlEstimate},
     nan::{clamp, lesser},
 };
 use nalgebra::DMatrix;
+
+pub use grad::policy_loss_grad;
 
 /// Which tokens the clip fraction counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,35 +172,6 @@ fn counted(token: &Token, adv: f64, clip: &PolicyClip) -> bool {
         ClipFrac::SignBlind => below || above,
         ClipFrac::Signed => (below && adv < 0.0) || (above && adv > 0.0),
     }
-}
-
-/// ∂L_policy/∂log π, b × t_len.
-///
-/// ```text
-/// ∂ρ/∂log π = ρ, so ∂(−ρ Â)/∂log π = −ρ Â; 0 where the clipped surrogate is strictly the smaller,
-/// the dual clip acts, or log ρ is strictly beyond its clamp. A tie keeps the unclipped branch.
-/// ```
-///
-/// # Panics
-///
-/// As [`policy_loss`].
-pub fn policy_loss_grad(
-    logp: &DMatrix<f64>,
-    logp_old: &DMatrix<f64>,
-    adv: &DMatrix<f64>,
-    mask: &Mask,
-    weights: Option<&DMatrix<f64>>,
-    clip: &PolicyClip,
-    agg: Agg,
-) -> DMatrix<f64> {
-    check_inputs(logp, logp_old, adv, mask, weights, clip);
-    let share = aggregate_grad(mask, agg);
-    mask.each(|slot| {
-        let token = token(logp[slot], logp_old[slot], adv[slot], clip);
-        let flat = token.clipped < token.plain || token.dual || token.clamped;
-        let slope = if flat && !token.plain.is_nan() { 0.0 } else { -token.plain };
-        share[slot] * slope * weights.map_or(1.0, |w| w[slot])
-    })
 }
 
 fn check_inputs(

@@ -81,6 +81,23 @@ pub fn place_scores(
     DMatrix::from_fn(b, t_len, |row, t| if slots[row] == Some(t) { clipped[(row, 0)] } else { 0.0 })
 }
 
+/// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
+/// Where a score should land is not asked.
+///
+/// # Panics
+///
+/// Unless there is one score per sequence and b = t_len.
+pub fn broadcast_scores(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usize, usize)) -> DMatrix<f64> {
+    assert!(
+        scores.shape() == (b, 1) && b == t_len,
+        "step: `score_broadcast` needs one score per sequence and b = t_len, not {} × {} scores for b = {b}, \
+         t_len = {t_len}",
+        scores.nrows(),
+        scores.ncols()
+    );
+    DMatrix::from_fn(b, t_len, |_, t| clamp(scores[(t, 0)], -score_clip, score_clip))
+}
+
 /// The shaped reward of each token: the score where it lands, minus the KL penalty everywhere.
 ///
 /// ```text

@@ -67,24 +67,33 @@ impl Ends {
 
 /// Stored `done` flags as flags of the transitions, b × t_len.
 ///
-/// With `NextStart` the flag of slot t is that of slot t + 1 in `dones`, and `last_dones` (b) says whether
-/// the last slot of each row ended its episode.
+/// With `NextStart` the flag of a token stands at the next *valid* token of its row, since what stands in a
+/// masked slot is never read, and `last_dones` (b) is the flag after the last one.
 ///
 /// # Panics
 ///
-/// If `last_dones` is not one flag per row.
+/// If `dones` is not of the shape of the mask, or `last_dones` is not one flag per row.
 pub fn dones_of_transitions(
     dones: &DMatrix<bool>,
     last_dones: &DVector<bool>,
     done_at: DoneAt,
+    mask: &Mask,
 ) -> DMatrix<bool> {
-    let (b, t_len) = dones.shape();
+    let (b, t_len) = mask.shape();
+    check::shapes("dones_of_transitions", (b, t_len), &[("dones", dones.shape())]);
     check::per_row("dones_of_transitions", "last_dones", last_dones.len(), b);
-    DMatrix::from_fn(b, t_len, |row, t| match done_at {
-        DoneAt::Transition => dones[(row, t)],
-        DoneAt::NextStart if t + 1 == t_len => last_dones[row],
-        DoneAt::NextStart => dones[(row, t + 1)],
-    })
+    let mut ended = DMatrix::from_element(b, t_len, false);
+    for row in 0..b {
+        let tokens = mask.tokens_of(row);
+        for (k, t) in tokens.iter().enumerate() {
+            ended[(row, *t)] = match (done_at, tokens.get(k + 1)) {
+                (DoneAt::Transition, _) => dones[(row, *t)],
+                (DoneAt::NextStart, Some(next)) => dones[(row, *next)],
+                (DoneAt::NextStart, None) => last_dones[row],
+            };
+        }
+    }
+    ended
 }
 
 /// An unbroken stretch of T steps.
@@ -180,7 +189,15 @@ mod tests {
         let at_transition = dmatrix![false, true, false, true];
         let at_next_start = dmatrix![true, false, true, false];
         let last = dvector![true];
-        let from = |dones, done_at| dones_of_transitions(dones, &last, done_at);
+        let from = |dones, done_at| dones_of_transitions(dones, &last, done_at, &Mask::full(1, 4));
         assert_eq!(from(&at_next_start, DoneAt::NextStart), from(&at_transition, DoneAt::Transition));
+    }
+
+    #[test]
+    fn a_flag_in_a_gap_belongs_to_nobody() {
+        let mask = Mask::from_rows(&[[1, 0, 1, 0]]);
+        let ended = |dones, last| dones_of_transitions(&dones, &dvector![last], DoneAt::NextStart, &mask);
+        assert_eq!(ended(dmatrix![false, true, false, true], false), dmatrix![false, false, false, false]);
+        assert_eq!(ended(dmatrix![false, false, true, false], true), dmatrix![true, false, true, false]);
     }
 }

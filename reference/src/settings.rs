@@ -134,19 +134,33 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings with those departures applied that are a choice of a setting: `unshaped_reward`,
-    /// `entropy_added` and `shared_clip_radius`. The step does this first.
+    /// The settings with those departures applied, and switched off, that are a choice of a setting:
+    /// `unshaped_reward`, `entropy_added` and `shared_clip_radius`. The step does this first.
     pub fn as_listed(&self) -> Settings {
         let mut listed = *self;
-        if self.listing.unshaped_reward {
+        if std::mem::take(&mut listed.listing.unshaped_reward) {
             listed.beta_kl = 0.0;
         }
-        if self.listing.entropy_added {
+        if std::mem::take(&mut listed.listing.entropy_added) {
             listed.coefficients.c_h = -self.coefficients.c_h;
         }
-        if self.listing.shared_clip_radius {
+        if std::mem::take(&mut listed.listing.shared_clip_radius) {
             listed.eps_v = self.clip.eps_hi;
         }
         listed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_departure_is_applied_once() {
+        let listing = Listing { entropy_added: true, ..Listing::AS_PRINTED };
+        let once = Settings { listing, ..Settings::default() }.as_listed();
+        assert_eq!(once.coefficients.c_h, -0.01);
+        assert_eq!(once.as_listed(), once);
+        assert_eq!(once.listing, Listing::AS_PRINTED);
     }
 }

@@ -7,10 +7,9 @@ use crate::{
     gae::gae_recursion,
     kl::kl,
     log_prob::{log_prob, log_prob_grad},
-    nan::clamp,
     policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
     returns::returns,
-    reward::{ScoreAt, place_scores, reward},
+    reward::{ScoreAt, broadcast_scores, place_scores, reward},
     total_loss::{kl_loss, kl_loss_grad, total_loss},
     value_loss::{ValueLoss, value_loss, value_loss_grad},
     whiten::{Whitened, whiten},
@@ -104,7 +103,7 @@ pub fn rollout_phase(rollout: &Rollout, settings: &Settings) -> Targets {
 
     // rewards     = reward_model(prompts, completions)  # scalar per completion
     let placed = if s.listing.score_broadcast {
-        broadcast(&rollout.scores, s.score_clip, mask.shape())
+        broadcast_scores(&rollout.scores, s.score_clip, mask.shape())
     } else {
         place_scores(&rollout.scores, s.score_at, s.score_clip, &mask, rollout.attended.as_ref())
     };
@@ -235,21 +234,4 @@ pub fn scaled(c: f64, x: &DMatrix<f64>, mask: &Mask) -> DMatrix<f64> {
 pub(crate) fn listed_mask(mask: &Mask, settings: &Settings) -> Mask {
     let (b, t_len) = mask.shape();
     if settings.listing.unmasked { Mask::full(b, t_len) } else { mask.clone() }
-}
-
-/// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
-/// Where a score should land is not asked.
-///
-/// # Panics
-///
-/// Unless there is one score per sequence and b = t_len.
-pub fn broadcast(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usize, usize)) -> DMatrix<f64> {
-    assert!(
-        scores.shape() == (b, 1) && b == t_len,
-        "step: `score_broadcast` needs one score per sequence and b = t_len, not {} × {} scores for b = {b}, \
-         t_len = {t_len}",
-        scores.nrows(),
-        scores.ncols()
-    );
-    DMatrix::from_fn(b, t_len, |_, t| clamp(scores[(t, 0)], -score_clip, score_clip))
 }

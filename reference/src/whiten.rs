@@ -64,7 +64,7 @@ pub struct Whitened {
 /// Advantages with mean 0 and variance 1 over the valid tokens of the whole batch.
 ///
 /// ```text
-/// Â'_t = (Â_t − μ) / (σ + ε_w)                                             eq:whiten
+/// Âʷ_t = (Â_t − μ) / (σ + ε_w)                                             eq:whiten
 /// μ = Σ_t Â_t / n        σ² = Σ_t (Â_t − μ)² / (n − 1)
 /// ```
 ///

@@ -52,7 +52,7 @@ fn ending_an_episode_pays_no_bonus() {
     // The flag that is one slot late is right in the other convention, where it says what starts.
     let starts = dmatrix![false, false, true];
     let last = DVector::from_element(1, false);
-    exactly(delta(dones_of_transitions(&starts, &last, DoneAt::NextStart)), -4.0);
+    exactly(delta(dones_of_transitions(&starts, &last, DoneAt::NextStart, &Mask::full(1, 3))), -4.0);
 }
 
 /// B24: nor does anything of the next episode reach back over the end.

@@ -13,7 +13,7 @@ use reference::{
     adam::{AdamSettings, AdamState},
     cost::{Critic, ReferenceModel, cost},
     grad_norm::{clip_grad_norm, grad_norm},
-    iteration::{ActorCritic, Batch, Epoch, Inner, iteration},
+    iteration::{ActorCritic, Batch, Epoch, Inner, NormClip, iteration},
     step::{Rollout, Targets, losses, rollout_phase},
     two_heads::TwoHeads,
 };
@@ -34,6 +34,15 @@ fn model() -> TwoHeads {
 }
 
 fn run(model: &mut TwoHeads, scale: f64, epochs: usize) -> (Rollout, Targets, Vec<Epoch>) {
+    run_with(model, scale, epochs, NormClip::Joint)
+}
+
+fn run_with(
+    model: &mut TwoHeads,
+    scale: f64,
+    epochs: usize,
+    norm_clip: NormClip,
+) -> (Rollout, Targets, Vec<Epoch>) {
     let batch = Batch {
         mask: model.mask.clone(),
         actions: dmatrix![0, 3, 1; 4, 2, 0],
@@ -43,7 +52,7 @@ fn run(model: &mut TwoHeads, scale: f64, epochs: usize) -> (Rollout, Targets, Ve
     };
     let mut optimizer: Vec<AdamState> =
         model.parameters().iter().map(|theta| AdamState::new(theta.shape())).collect();
-    let inner = Inner { epochs, max_norm: 1.0, adam: ADAM };
+    let inner = Inner { epochs, max_norm: 1.0, norm_clip, adam: ADAM };
     iteration(model, &mut optimizer, &batch, &settings(), &inner)
 }
 
@@ -119,10 +128,22 @@ fn a_large_value_gradient_shrinks_the_policy_s_step() {
 fn larger_rewards_shrink_the_policy_s_step_through_the_joint_norm() {
     let [small, large] = [1.0, 1e4].map(|scale| {
         let (_, targets, epochs) = run(&mut model(), scale, 1);
-        let (clipped, _) = clip_grad_norm(&epochs[0].grads, 1.0);
-        (targets.adv, epochs[0].grads[0].clone(), grad_norm(&clipped[..1]))
+        (targets.adv, epochs[0].grads[0].clone(), grad_norm(&epochs[0].clipped[..1]))
     });
     assert!(large.2 < small.2 / 100.0, "{} for {}", large.2, small.2);
     let unclipped = |(_, grad, _): &(DMatrix<f64>, DMatrix<f64>, f64)| grad_norm(std::slice::from_ref(grad));
     assert!(unclipped(&large) > 0.3 * unclipped(&small), "{} for {}", unclipped(&large), unclipped(&small));
+}
+
+/// S22, the other way: with a norm for each, the policy's step does not see the critic's gradient, and each
+/// of the two is at its bound or below it.
+#[test]
+fn separate_norms_leave_the_policy_s_step_to_itself() {
+    let [small, large] = [1.0, 1e4].map(|scale| {
+        let epoch = run_with(&mut model(), scale, 1, NormClip::Separate).2.remove(0);
+        (grad_norm(&epoch.clipped[..1]), grad_norm(&epoch.grads[1..]), grad_norm(&epoch.clipped[1..]))
+    });
+    assert!((large.0 / small.0 - 1.0).abs() < 1e-3, "{} for {}", large.0, small.0);
+    assert!(large.1 > 1e3 * small.1, "the critic's own gradient grows with the rewards");
+    printed(large.2, "1.000");
 }

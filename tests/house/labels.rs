@@ -13,7 +13,7 @@ fn reference(term: &Term) -> String {
 
 /// `gae::td_residual` is `td_residual` of `gae`.
 fn split(function: &str) -> (&str, &str) {
-    function.split_once("::").unwrap_or_else(|| panic!("{function} names no file"))
+    function.rsplit_once("::").unwrap_or_else(|| panic!("{function} names no file"))
 }
 
 /// The doc comment and attributes right before `pub fn name(`.
@@ -84,7 +84,7 @@ fn every_term_has_tests_that_name_its_function() {
 #[test]
 fn every_gradient_is_checked_in_the_file_of_its_term() {
     for (path, source) in sources("reference/src") {
-        let stem = path.trim_start_matches("reference/src/").trim_end_matches(".rs");
+        let stem = path.trim_start_matches("reference/src/").split(['/', '.']).next().unwrap();
         for piece in source.split("\npub fn ").skip(1) {
             // The one-row form is what the matrix form maps.
             let name = piece.split('(').next().unwrap().trim_end_matches("_row");

@@ -6,6 +6,7 @@ use crate::{
     oracle::{advantages, discounted_return, roundings},
     runner::Outcome,
 };
+use conformance::cases::LENGTHS;
 use nalgebra::{DMatrix, DVector};
 use reference::{
     Gap,
@@ -59,6 +60,35 @@ property! {
                 ensure!((a - b).abs() <= allowed, "[{row}, {t}]: sum {a:e}, recursion {b:e}, allowed {allowed:e}");
                 ensure!((a - want.x).abs() <= allowed, "[{row}, {t}]: sum {a:e}, oracle {:e}, allowed {allowed:e}", want.x);
             }
+        }
+    }
+}
+
+/// Long rows, where a small error of the decay has room to grow: every length that a fast path may stumble
+/// over, one full row each.
+#[test]
+fn at_every_length_the_sum_is_its_recursion() {
+    for (t_len, reason) in LENGTHS {
+        let case = Case {
+            mask: vec![vec![true; t_len]],
+            ends: vec![vec![End::No; t_len]],
+            seed: t_len as u64,
+            gap: Gap::Skip,
+            gamma: 0.9,
+            lambda: vec![0.8],
+            k: 0,
+        };
+        let e = case.episode();
+        let (sum, recursion) = (sum(&e, case.gap, case.gamma), recursion(&e, case.gap, case.gamma));
+        for (t, want) in advantages(&e, 0, case.gap, case.gamma).into_iter().enumerate() {
+            let want = want.unwrap();
+            let (a, b, allowed) = (sum[t], recursion[t], 2.0 * roundings(2 * t_len + 3) * want.size);
+            assert!((a - b).abs() <= allowed, "T = {t_len} ({reason}), {t}: sum {a:e}, recursion {b:e}");
+            assert!(
+                (a - want.x).abs() <= allowed,
+                "T = {t_len} ({reason}), {t}: sum {a:e}, oracle {:e}",
+                want.x
+            );
         }
     }
 }

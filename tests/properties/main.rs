@@ -20,6 +20,7 @@ mod gae;
 mod losses;
 mod poison;
 mod refusals;
+mod reward;
 mod transformer;
 
 mod whiten;

@@ -215,6 +215,7 @@ fn gae_in_both_forms_and_its_residual() {
             &DMatrix::from_element(2, 3, false),
             &dvector![true, true, true],
             DoneAt::NextStart,
+            &Mask::full(2, 3),
         )
     });
 }

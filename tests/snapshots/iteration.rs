@@ -12,7 +12,7 @@ use nalgebra::{DMatrix, DVector, RowDVector};
 use reference::{
     Coefficients, Ends, Listing, Mask, Settings,
     adam::{AdamSettings, AdamState},
-    iteration::{ActorCritic, Batch, Epoch, Inner, iteration},
+    iteration::{ActorCritic, Batch, Epoch, Inner, NormClip, iteration},
     step::{Rollout, Targets},
     two_heads::TwoHeads,
 };
@@ -78,7 +78,7 @@ fn run(listing: Listing) -> Run {
     let mut optimizer: Vec<_> =
         model.parameters().iter().map(|theta| AdamState::new(theta.shape())).collect();
     let adam = AdamSettings { lr: 0.15, beta1: 0.9, beta2: 0.999, eps_adam: 1e-8, weight_decay: 0.01 };
-    let inner = Inner { epochs: 4, max_norm: 1.0, adam };
+    let inner = Inner { epochs: 4, max_norm: 1.0, norm_clip: NormClip::Joint, adam };
     let (rollout, targets, epochs) =
         iteration(&mut model, &mut optimizer, &batch, &settings(listing), &inner);
     Run { model: started, batch, rollout, targets, epochs }
@@ -130,7 +130,7 @@ fn frozen(out: &mut Blocks, Run { rollout, targets, .. }: &Run) {
 }
 
 fn one_epoch(out: &mut Blocks, epoch: &Epoch) {
-    let Epoch { now, losses, grads, grad_norm, parameters } = epoch;
+    let Epoch { now, losses, grads, grad_norm, clipped, parameters } = epoch;
     out.matrix("log π", "eq:log-prob", &now.logp);
     out.matrix("H", "eq:entropy", &now.ent);
     out.matrix("V", "eq:value-head", &now.v);
@@ -152,6 +152,8 @@ fn one_epoch(out: &mut Blocks, epoch: &Epoch) {
     out.matrix("∂L/∂W_lm", "gradient", &grads[0]);
     out.matrix("∂L/∂W_v", "gradient", &grads[1]);
     out.number("‖g‖", "eq:grad-norm", *grad_norm);
+    out.matrix("∂L/∂W_lm clipped", "eq:grad-clip", &clipped[0]);
+    out.matrix("∂L/∂W_v clipped", "eq:grad-clip", &clipped[1]);
     out.matrix("W_lm after the step", "eq:adam", &parameters[0]);
     out.matrix("W_v after the step", "eq:adam", &parameters[1]);
 }

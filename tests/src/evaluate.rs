@@ -4,7 +4,10 @@
 //! where its inputs are there, and a sentence says which were not. On a whole rollout the two give the same
 //! bits; a test holds them together.
 
-use crate::dump::{BadInput, Chosen, GradOf, Inputs};
+use crate::{
+    dump::{BadInput, Chosen, GradOf, Inputs},
+    skipped::notes,
+};
 use nalgebra::{DMatrix, DVector};
 use reference::{
     Coefficients, ScoreAt, Settings,
@@ -15,8 +18,8 @@ use reference::{
     log_prob::{log_prob_grad_row, log_prob_row},
     policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
     returns::returns,
-    reward::{place_scores, reward, score_slot},
-    step::{broadcast, scaled},
+    reward::{broadcast_scores, place_scores, reward, score_slot},
+    step::scaled,
     total_loss::{kl_loss, kl_loss_grad, total_loss},
     value_loss::{ValueLoss, value_loss, value_loss_grad},
     whiten::whiten,
@@ -72,6 +75,7 @@ pub fn evaluate(inputs: &mut Inputs, chosen: &Chosen) -> Result<Evaluation, BadI
     token_pass(&mut e, inputs, &s)?;
     losses(&mut e, inputs, &s);
     gradients(&mut e, inputs, &s, chosen.grad_of);
+    e.notes.extend(notes(&e, inputs, s.coefficients, chosen.grad_of));
     Ok(e)
 }
 
@@ -94,7 +98,7 @@ fn rewards(e: &mut Evaluation, inputs: &Inputs, s: &Settings) -> Option<DMatrix<
 /// The scores at their slots, by the setting or by the listing's broadcast.
 pub fn placed_scores(scores: &DMatrix<f64>, inputs: &Inputs, s: &Settings) -> DMatrix<f64> {
     if s.listing.score_broadcast {
-        broadcast(scores, s.score_clip, inputs.mask.shape())
+        broadcast_scores(scores, s.score_clip, inputs.mask.shape())
     } else {
         place_scores(scores, s.score_at, s.score_clip, &inputs.mask, inputs.attended.as_ref())
     }
@@ -140,20 +144,6 @@ fn rollout_phase(e: &mut Evaluation, inputs: &Inputs, s: &Settings) {
     if let (Some(from), Some(v_old)) = (&from, &inputs.old_values) {
         e.ret = Some(returns(from, v_old, value_mask));
     }
-    note_missing_critic(e, inputs, s);
-}
-
-fn note_missing_critic(e: &mut Evaluation, inputs: &Inputs, s: &Settings) {
-    if inputs.old_values.is_none() && inputs.values.is_none() {
-        let skipped = "GAE, returns and the value loss are skipped: the file has no values (no critic)";
-        e.notes.push(skipped.to_owned());
-    } else if e.adv_raw.is_none() && inputs.rewards.is_none() && inputs.scores.is_none() {
-        e.notes.push("GAE is skipped: the file has neither `scores` nor `rewards`".to_owned());
-    }
-    if e.ret.is_none() && s.lambda_critic.is_some() && inputs.advantages_raw.is_some() {
-        let skipped = "returns are skipped: their own `lam_critic` needs rewards, not `advantages_raw`";
-        e.notes.push(skipped.to_owned());
-    }
 }
 
 /// log π and H of every valid token, one row of logits at a time.
@@ -161,7 +151,7 @@ fn token_pass(e: &mut Evaluation, inputs: &mut Inputs, s: &Settings) -> Result<(
     let (b, t_len) = inputs.mask.shape();
     let Some(logits) = inputs.logits.as_mut() else { return Ok(()) };
     let (mut logp, mut ent) = (DMatrix::zeros(b, t_len), DMatrix::zeros(b, t_len));
-    let mut z = Vec::new();
+    let mut z = Vec::with_capacity(logits.vocab());
     for row in 0..b {
         for t in inputs.mask.tokens_of(row) {
             let action = inputs.actions.as_ref().map(|actions| actions[(row, t)]);
@@ -206,34 +196,14 @@ fn losses(e: &mut Evaluation, inputs: &Inputs, s: &Settings) {
         e.l_kl = Some(kl_loss(logp, logp_ref, mask, s.kl_loss, s.agg));
     }
     e.total = total(e, s.coefficients);
-    if let Some(missing) = missing_part(e, s.coefficients) {
-        e.notes.push(format!("total_loss is skipped: {missing}"));
-    }
 }
 
 /// The total where every part with a coefficient is there.
 fn total(e: &Evaluation, c: Coefficients) -> Option<f64> {
-    if missing_part(e, c).is_some() {
-        return None;
-    }
-    let value = e.value.as_ref().map_or(0.0, |value| value.loss);
-    let parts = (e.policy.as_ref()?.loss, value, e.ent_loss.unwrap_or(0.0), e.l_kl.unwrap_or(0.0));
-    Some(total_loss(parts.0, parts.1, parts.2, parts.3, c))
-}
-
-/// Why there is no total, if there is none.
-fn missing_part(e: &Evaluation, c: Coefficients) -> Option<String> {
-    let parts = [
-        ("pg_loss", e.policy.is_some(), "the policy loss", 1.0),
-        ("vf_coef", e.value.is_some(), "value loss", c.c_v),
-        ("entropy_coef", e.ent_loss.is_some(), "entropy", c.c_h),
-        ("kl_loss_coef", e.l_kl.is_some(), "KL loss", c.beta_loss),
-    ];
-    let (key, _, what, c) = parts.into_iter().find(|(_, there, _, c)| !there && *c != 0.0)?;
-    Some(match key {
-        "pg_loss" => format!("{what} could not be computed"),
-        key => format!("`{key}` is {c} but the {what} could not be computed"),
-    })
+    let part = |loss: Option<f64>, c: f64| if c == 0.0 { Some(loss.unwrap_or(0.0)) } else { loss };
+    let value = part(e.value.as_ref().map(|value| value.loss), c.c_v)?;
+    let (ent, l_kl) = (part(e.ent_loss, c.c_h)?, part(e.l_kl, c.beta_loss)?);
+    Some(total_loss(e.policy.as_ref()?.loss, value, ent, l_kl, c))
 }
 
 /// What each part of a loss is multiplied by, for the gradient of the loss that `grad_of` names.

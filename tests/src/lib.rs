@@ -7,5 +7,6 @@ pub mod dump;
 pub mod evaluate;
 pub mod outputs;
 pub mod report;
+mod skipped;
 pub mod terms;
 pub mod train;

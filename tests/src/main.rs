@@ -5,25 +5,46 @@
 
 mod command;
 
-use clap::Command;
-use command::{main_job, step, terms};
+use clap::{
+    Arg, Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+    value_parser,
+};
+use command::{main_job, step, table::one_line, terms};
 use conformance::dump::BadInput;
 use std::{
     io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 fn cli() -> Command {
+    let samples = Arg::new("samples")
+        .long("samples")
+        .value_name("DIR")
+        .value_parser(value_parser!(PathBuf))
+        .help("The folder of the shipped rollout [default: tests/samples of this repository]");
     Command::new("ppo")
         .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+        .args_conflicts_with_subcommands(true)
         .about("The PPO training step by its equations. Without a subcommand: on the shipped rollout.")
         .subcommands([step::command(), terms::command()])
+        .arg(samples)
 }
 
 fn main() -> ExitCode {
-    let matches = cli().get_matches();
+    let matches = match cli().try_get_matches() {
+        Ok(matches) => matches,
+        Err(err) => match file_for_subcommand(&err) {
+            Some(file) => {
+                return refuse(&BadInput::new(format!("{file} is a file: `ppo step {file}` reads it")));
+            }
+            None => err.exit(),
+        },
+    };
     let printed = match matches.subcommand() {
-        None => main_job::run().map(|outcome| (outcome.text, outcome.failed)),
+        None => main_job::run(matches.get_one("samples")).map(|outcome| (outcome.text, outcome.failed)),
         Some(("step", matches)) => step::run(matches).map(|text| (text, false)),
         Some(("terms", matches)) => terms::run(matches).map(|text| (text, false)),
         Some((other, _)) => Err(BadInput::new(format!("`{other}` is no subcommand"))),
@@ -38,6 +59,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// The file that stands where a subcommand should.
+fn file_for_subcommand(err: &clap::Error) -> Option<String> {
+    match (err.kind(), err.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) if Path::new(word).is_file() => {
+            Some(word.clone())
+        }
+        _ => None,
+    }
+}
+
 /// Prints everything at once. A reader that has read enough and left, such as `head`, is no error.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -47,8 +78,9 @@ fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// One line, whatever stands in a path or a setting.
 fn refuse(err: &BadInput) -> ExitCode {
     // Where the error stream is closed too, the exit code still says it.
-    let _ = writeln!(io::stderr(), "ppo: {err}");
+    let _ = writeln!(io::stderr(), "ppo: {}", one_line(&err.to_string()));
     ExitCode::from(2)
 }

@@ -17,8 +17,8 @@ pub struct Output {
 impl Output {
     /// Where that function stands, such as `reference/src/gae.rs`.
     pub fn file(&self) -> String {
-        let module = self.function.split("::").next().unwrap_or(self.function);
-        format!("reference/src/{module}.rs")
+        let module = self.function.rsplit_once("::").map_or(self.function, |(module, _)| module);
+        format!("reference/src/{}.rs", module.replace("::", "/"))
     }
 }
 
@@ -54,7 +54,7 @@ pub const OUTPUTS: &[Output] = &[
     output("entropy_loss", "eq:aggregate", "aggregate::aggregate"),
     output("kl_loss", "eq:kl-loss", "total_loss::kl_loss"),
     output("total_loss", "eq:total-loss", "total_loss::total_loss"),
-    output("grad_log_probs", "eq:policy-loss", "policy_loss::policy_loss_grad"),
+    output("grad_log_probs", "eq:policy-loss", "policy_loss::grad::policy_loss_grad"),
     output("grad_values", "eq:value-loss", "value_loss::value_loss_grad"),
 ];
 

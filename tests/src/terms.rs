@@ -110,7 +110,7 @@ pub const TERMS: &[Term] = &[
         source: "Post, § GAE: where the advantages come from",
         equations: &[Equation {
             label: "eq:whiten",
-            tex: r"\hat A'_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
+            tex: r"\hat A^{\text{w}}_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
             function: "whiten::whiten",
         }],
         tests: &["figures/g2_whiten.rs", "properties/whiten.rs"],

@@ -13,7 +13,7 @@ use reference::{
     aggregate::aggregate,
     entropy::{entropy, entropy_grad},
     gae::{gae, gae_recursion, td_residual},
-    iteration::{ActorCritic, Batch, Inner, iteration},
+    iteration::{ActorCritic, Batch, Inner, NormClip, iteration},
     kl::{kl, kl_grad},
     log_prob::{log_prob, log_prob_grad},
     policy_loss::{policy_loss, policy_loss_grad},
@@ -551,7 +551,7 @@ fn whole_iteration(case: &Case) -> Term {
                 model.parameters().iter().map(|theta| AdamState::new(theta.shape())).collect();
             let adam =
                 AdamSettings { lr: 0.05, beta1: 0.9, beta2: 0.999, eps_adam: 1e-8, weight_decay: 0.01 };
-            let inner = Inner { epochs: 2, max_norm: 1.0, adam };
+            let inner = Inner { epochs: 2, max_norm: 1.0, norm_clip: NormClip::Joint, adam };
             let (_, _, epochs) = iteration(&mut model, &mut states, &batch, &s, &inner);
             let norms = epochs.iter().map(|epoch| epoch.grad_norm).collect();
             vec![("θ", flat_all(&model.parameters())), ("norms", norms)]

@@ -23,14 +23,14 @@ const DEPARTURES: [Departure; 5] = [
     Departure {
         name: "returns-from-whitened",
         erratum: "S1",
-        says: "returns are whitened advantages plus old values",
+        says: "returns = whitened advantages + old values",
         silent: "no critic",
         set: |listing| listing.returns_from_whitened = true,
     },
     Departure {
         name: "unmasked",
         erratum: "S8",
-        says: "every mean and the whole of GAE run over padding too",
+        says: "GAE and every mean run over padding too",
         silent: "no padding",
         set: |listing| listing.unmasked = true,
     },
@@ -44,7 +44,7 @@ const DEPARTURES: [Departure; 5] = [
     Departure {
         name: "entropy-added",
         erratum: "S10",
-        says: "entropy added to a loss that is minimised",
+        says: "entropy added to a minimised loss",
         silent: "no entropy coefficient",
         set: |listing| listing.entropy_added = true,
     },

@@ -1,7 +1,8 @@
 //! `--json`: the same lines for a program.
 
+use super::step::Run;
 use conformance::{
-    dump::{Chosen, Source},
+    dump::Source,
     report::{Line, Place},
 };
 use serde_json::{Map, Value, json};
@@ -24,12 +25,12 @@ fn number(x: f64) -> Value {
 pub(crate) fn report(
     file: &str,
     (b, t_len, vocab): (usize, usize, Option<usize>),
-    chosen: &Chosen,
-    lines: &[Line],
-    notes: &[String],
+    run: &Run,
+    not_computed: &[String],
     ignored: &[String],
 ) -> String {
-    let settings: Map<String, Value> = chosen
+    let settings: Map<String, Value> = run
+        .chosen
         .sources
         .iter()
         .map(|setting| {
@@ -43,10 +44,11 @@ pub(crate) fn report(
         "width": t_len,
         "vocab": vocab,
         "settings": settings,
-        "ignored_settings": chosen.unknown,
+        "ignored_settings": run.chosen.unknown,
         "ignored_tensors": ignored,
-        "terms": lines.iter().map(term).collect::<Vec<_>>(),
-        "notes": notes,
+        "terms": run.lines.iter().map(term).collect::<Vec<_>>(),
+        "not_computed": not_computed,
+        "notes": run.notes(),
     });
     format!("{object:#}\n")
 }

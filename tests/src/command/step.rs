@@ -19,7 +19,7 @@ pub(crate) fn command() -> Command {
         .long("out")
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
-        .help("Write every intermediate and gradient to this dump, f64");
+        .help("Write every intermediate and gradient to this dump, f64, with the mask and the settings");
     let json = Arg::new("json")
         .long("json")
         .action(ArgAction::SetTrue)
@@ -51,6 +51,9 @@ fn axes(axes: dump::Axes) -> &'static str {
         dump::Axes::Logits => "B, L, V",
     }
 }
+
+/// Written beside the outputs, so that a reader of them knows which slots count.
+const MASK: &str = "response_mask";
 
 /// Everything that a run of the step needs and makes.
 pub(crate) struct Run {
@@ -90,17 +93,20 @@ impl Run {
         budget: Option<&Budget>,
         out: Option<&Path>,
     ) -> Result<Option<Line>, BadInput> {
+        let target = out.map_or(String::new(), |out| out.display().to_string());
+        let of_out = |err| BadInput::new(format!("--out {target}: {err}"));
         let settings = self.chosen.settings.as_listed();
         let mut theirs = dump.output_rows(GRAD_LOGITS.name);
         let computed = self.has_grad_logits();
         let mut writer = match out {
-            Some(path) => Some(self.start_writing(path, computed)?),
+            Some(path) => Some(self.start_writing(path, computed).map_err(of_out)?),
             None => None,
         };
         let mut worst = Worst::NONE;
         if computed && (theirs.is_some() || writer.is_some()) {
             let (b, t_len) = self.inputs.mask.shape();
-            let (mut z, mut row_of_file) = (Vec::new(), Vec::new());
+            let vocab = self.inputs.logits.as_ref().map_or(0, |logits| logits.vocab());
+            let (mut z, mut row_of_file) = (Vec::with_capacity(vocab), Vec::with_capacity(vocab));
             for slot in (0..b).flat_map(|row| (0..t_len).map(move |t| (row, t))) {
                 let Some(ours) = self.grad_row(&settings, slot, &mut z)? else { continue };
                 if let (Some(theirs), true) = (&mut theirs, self.inputs.mask.has(slot)) {
@@ -110,11 +116,11 @@ impl Run {
                     see_row(&mut worst, slot, &ours, &row_of_file, allowed.as_deref());
                 }
                 if let Some(writer) = &mut writer {
-                    writer.part(GRAD_LOGITS.name, &ours)?;
+                    writer.part(GRAD_LOGITS.name, &ours).map_err(of_out)?;
                 }
             }
         }
-        writer.map_or(Ok(()), Writer::finish)?;
+        writer.map_or(Ok(()), Writer::finish).map_err(of_out)?;
         Ok(worst.line())
     }
 
@@ -148,11 +154,13 @@ impl Run {
             Value::Scalar(_) => vec![],
             Value::PerToken(_) => vec![b, t_len],
         };
-        let mut entries: Vec<Entry> = values().map(|(name, value)| Entry::new(name, shape(&value))).collect();
+        let mut entries = vec![Entry::new(MASK, vec![b, t_len])];
+        entries.extend(values().map(|(name, value)| Entry::new(name, shape(&value))));
         if let (true, Some(logits)) = (grad_logits, &self.inputs.logits) {
             entries.push(Entry::new(GRAD_LOGITS.name, vec![b, t_len, logits.vocab()]));
         }
         let mut writer = Writer::create(path, &entries, &self.chosen.metadata())?;
+        writer.matrix(MASK, &self.inputs.mask.each(|_| 1.0))?;
         for (name, value) in values() {
             match value {
                 Value::Scalar(x) => writer.scalar(name, x)?,
@@ -193,13 +201,23 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
     let dump = Dump::open(path).map_err(named)?;
     let chosen = dump.choose(&flags::settings(matches)).map_err(named)?;
     let out = matches.get_one::<PathBuf>("out");
+    if let Some(out) = out.filter(|out| same_file(path, out)) {
+        let sentence = "this is the file that is read, and it is not replaced";
+        return Err(BadInput::new(format!("--out {}: {sentence}", out.display())));
+    }
     let run = Run::of(&dump, chosen, None, out.map(PathBuf::as_path)).map_err(named)?;
     let shape = (run.inputs.shape.b, run.inputs.shape.t_len, run.inputs.logits.as_ref().map(|z| z.vocab()));
     if matches.get_flag("json") {
         let file = path.display().to_string();
-        return Ok(json::report(&file, shape, &run.chosen, &run.lines, &run.notes(), &dump.roles().unknown));
+        let alone = not_computed(&run, &dump);
+        return Ok(json::report(&file, shape, &run, &alone, &dump.roles().unknown));
     }
     Ok(text(&run, &dump, shape))
+}
+
+/// Whether two paths are one file, links followed.
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn text(run: &Run, dump: &Dump, (b, t_len, vocab): (usize, usize, Option<usize>)) -> String {
@@ -211,8 +229,13 @@ fn text(run: &Run, dump: &Dump, (b, t_len, vocab): (usize, usize, Option<usize>)
     text.push_str("\n\n");
     text.push_str(&table::terms(&run.lines, "file", false));
     text.push_str(
-        "\nA term per token is shown where it differs most from the file ([row, token]), or as its mean.\n",
+        "\nA term per token is shown at [row, token], where it differs most from the file, or as its mean; - is a\n\
+         number that the file does not hold; the code is in reference/src.\n",
     );
+    let alone = not_computed(run, dump);
+    if !alone.is_empty() {
+        text.push_str(&table::folded("In the file, but not computed here: ", &alone));
+    }
     text.push_str(&settings(&run.chosen));
     let ignored = |what: &str, names: &[String]| match names {
         [] => String::new(),
@@ -224,12 +247,19 @@ fn text(run: &Run, dump: &Dump, (b, t_len, vocab): (usize, usize, Option<usize>)
     text
 }
 
+/// The file's outputs that have nothing of ours beside them.
+fn not_computed(run: &Run, dump: &Dump) -> Vec<String> {
+    let shown = |name: &&str| run.lines.iter().any(|line| line.output.name == *name);
+    dump.output_names().into_iter().filter(|name| !shown(name)).map(str::to_owned).collect()
+}
+
 /// The settings by where they came from.
 fn settings(chosen: &Chosen) -> String {
     use dump::Source::{Default, Flag, Metadata, Shape};
     let of = |from: dump::Source| {
         let each = chosen.sources.iter().filter(|setting| setting.from == from);
-        let all: Vec<String> = each.map(|setting| format!("{} {}", setting.key, setting.value)).collect();
+        let all: Vec<String> =
+            each.map(|setting| format!("{} {}", setting.key, table::one_line(&setting.value))).collect();
         if all.is_empty() { String::new() } else { table::folded(&format!("Settings by {from}: "), &all) }
     };
     [Flag, Metadata, Shape, Default].into_iter().map(of).collect()

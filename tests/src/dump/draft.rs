@@ -1,6 +1,6 @@
 //! The settings while they are being read, and how each kind of value is.
 
-use super::settings::GradOf;
+use super::GradOf;
 use reference::{
     Agg, ClipFrac, CountRows, DoneAt, EpsAt, Gap, Kl, KlGrad, KlOf, Listing, ScoreAt, Settings, ShiftMean,
     ValueClip, Variance, Whitening,
@@ -114,12 +114,13 @@ pub(super) fn switch(x: &str) -> Option<bool> {
     }
 }
 
-/// A name that is not empty; none where it is off.
+/// A short name of letters, digits, - _ and dots; none where it is off.
 pub(super) fn name_or_off(x: &str) -> Option<Option<String>> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     match x {
-        "" => None,
         x if off(x) => Some(None),
-        x => Some(Some(x.to_string())),
+        x if (1..=40).contains(&x.len()) && x.chars().all(plain) => Some(Some(x.to_string())),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{BadInput, Dump, error::bad};
 use nalgebra::{DMatrix, DVector};
-use reference::{DoneAt, Ends, Mask};
+use reference::{DoneAt, Ends, Mask, dones_of_transitions};
 
 /// The flags and values of a file, false and 0 where they are masked.
 #[derive(Debug, Default)]
@@ -55,17 +55,21 @@ pub(super) fn ends(flags: &Flags, mask: &Mask, done_at: DoneAt) -> Result<(Ends,
     }
     let done = dones(flags, mask, done_at)?;
     for row in 0..b {
+        let end = mask.end(row);
         for t in mask.tokens_of(row) {
-            end_of_token(flags, &mut ends, (row, t), mask.end(row))?;
+            end_of_token(flags, &mut ends, (row, t), end)?;
             ends.terminated[(row, t)] |= done[(row, t)] && !ends.truncated[(row, t)];
         }
-        end_of_row(flags, &mut ends, row, mask.end(row))?;
+        end_of_row(flags, &mut ends, row, end)?;
     }
     let dropped = unread_last_values(flags, &ends, mask);
     if dropped > 0 {
         notes.push(format!(
             "`last_values` of {dropped} rows is not read: `truncated` is there, and 0 at their last token"
         ));
+    }
+    if flags.bootstrap_values.is_some() && flags.truncated.is_none() {
+        notes.push("`bootstrap_values` is not read: there is no `truncated` (B, L)".to_string());
     }
     if flags.last_dones.is_some() && done_at == DoneAt::Transition {
         notes.push("`last_dones` is not read: `done_at` is transition".to_string());
@@ -139,29 +143,18 @@ fn unread_last_values(flags: &Flags, ends: &Ends, mask: &Mask) -> usize {
 }
 
 /// `dones` as flags of the transitions.
-///
-/// With `NextStart` the flag of a token stands at the next *valid* token of its row, and that of the last
-/// one in `last_dones`: what stands in a masked slot is never read. On rows without masked slots this is
-/// `reference::dones_of_transitions`.
 fn dones(flags: &Flags, mask: &Mask, done_at: DoneAt) -> Result<DMatrix<bool>, BadInput> {
     let (b, t_len) = mask.shape();
-    let none = DMatrix::from_element(b, t_len, false);
-    let Some(dones) = &flags.dones else { return Ok(none) };
-    if done_at == DoneAt::Transition {
-        return Ok(dones.clone());
-    }
-    let Some(last_dones) = &flags.last_dones else {
-        return Err(bad!(
-            "`dones` with `done_at` next-start needs `last_dones` (B), the flag after the last slot, which is not \
-             in the file"
-        ));
-    };
-    let mut done = none;
-    for row in 0..b {
-        let tokens = mask.tokens_of(row);
-        for (i, t) in tokens.iter().enumerate() {
-            done[(row, *t)] = tokens.get(i + 1).map_or(last_dones[row], |next| dones[(row, *next)]);
+    let Some(dones) = &flags.dones else { return Ok(DMatrix::from_element(b, t_len, false)) };
+    let last_dones = match (&flags.last_dones, done_at) {
+        (Some(last_dones), _) => last_dones.clone(),
+        (None, DoneAt::Transition) => DVector::from_element(b, false),
+        (None, DoneAt::NextStart) => {
+            return Err(bad!(
+                "`dones` with `done_at` next-start needs `last_dones` (B), the flag after the last slot, which is \
+                 not in the file"
+            ));
         }
-    }
-    Ok(done)
+    };
+    Ok(dones_of_transitions(dones, &last_dones, done_at, mask))
 }

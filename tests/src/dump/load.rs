@@ -7,7 +7,7 @@ use super::{
     needs,
 };
 use nalgebra::DMatrix;
-use reference::{Ends, Mask, ScoreAt};
+use reference::{Ends, Mask, ScoreAt, Settings};
 
 /// What a step reads: matrices are b × t_len unless said, masked slots are 0.
 ///
@@ -61,19 +61,9 @@ impl Inputs {
     ///
     /// An input that is missing, is not finite in a valid slot, or cannot be meant under the settings.
     pub fn load(dump: &Dump, chosen: &Chosen) -> Result<Inputs, BadInput> {
-        let (settings, shape) = (&chosen.settings, dump.shape().clone());
-        let (b, t_len) = (shape.b, shape.t_len);
+        let settings = &chosen.settings;
         needs::check(dump, chosen)?;
-        let full = || Mask::full(b, t_len);
-        let own = dump.mask("response_mask")?.unwrap_or_else(full);
-        let mask = if settings.listing.unmasked { full() } else { own };
-        if mask.count() == 0 {
-            return Err(bad!("`{}` has no valid token to take a mean over", dump.name_of("response_mask")));
-        }
-        let value_mask = match settings.score_at {
-            ScoreAt::FirstPad => mask.with_first_pad(),
-            _ => mask.clone(),
-        };
+        let (mask, value_mask) = masks(dump, settings)?;
         let on_policy = |name: &str| dump.finite(name, &mask);
         let on_values = |name: &str| dump.finite(name, &value_mask);
         let raw_mask = if dump.has("old_values") { &value_mask } else { &mask };
@@ -98,11 +88,26 @@ impl Inputs {
             rollout_is_weights: on_policy("rollout_is_weights")?,
             actions: dump.actions(&mask)?,
             logits: dump.logits(),
-            shape,
+            shape: dump.shape().clone(),
             mask,
             value_mask,
             ends,
             notes,
         })
     }
+}
+
+/// The policy's mask and the critic's, after what the settings make valid.
+fn masks(dump: &Dump, settings: &Settings) -> Result<(Mask, Mask), BadInput> {
+    let full = || Mask::full(dump.shape().b, dump.shape().t_len);
+    let own = dump.mask("response_mask")?.unwrap_or_else(full);
+    let mask = if settings.listing.unmasked { full() } else { own };
+    if mask.count() == 0 {
+        return Err(bad!("`{}` has no valid token to take a mean over", dump.name_of("response_mask")));
+    }
+    let value_mask = match settings.score_at {
+        ScoreAt::FirstPad => mask.with_first_pad(),
+        _ => mask.clone(),
+    };
+    Ok((mask, value_mask))
 }

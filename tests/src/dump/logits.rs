@@ -38,7 +38,8 @@ impl Rows {
             let name = plain(&self.stream.tensor().name);
             return Err(bad!("`{name}` has {} tokens a row, and token {t} was asked for", self.t_len));
         }
-        let first = row.checked_mul(self.t_len).and_then(|slots| (slots + t).checked_mul(self.vocab));
+        let first =
+            row.checked_mul(self.t_len).and_then(|slots| slots.checked_add(t)?.checked_mul(self.vocab));
         self.stream.numbers(first.unwrap_or(usize::MAX), self.vocab, into)
     }
 }

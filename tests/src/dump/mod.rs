@@ -10,12 +10,15 @@
 //!
 //! Bad input is a [`BadInput`], one sentence with the name and the numbers; nothing here panics on it.
 //!
+//! The format itself is written down in `FORMAT.md` beside this file.
+//!
 //! # Memory
 //!
 //! A header is at most 4 MiB and names at most 4096 tensors; a refused file costs that and no more, since
 //! names, types, shapes, places and the file's length are checked before a tensor is read. Tensors are read
 //! through a buffer of 64 KiB. What is held then is one matrix for each (B, L) input and one token's logits.
 
+mod chosen;
 mod draft;
 mod ends;
 mod error;
@@ -34,6 +37,7 @@ mod shape;
 mod tensor;
 mod write;
 
+pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source};
 pub use error::BadInput;
 pub use header::{Header, LONGEST_HEADER, Tensor};
 pub use keys::{Fallback, KEYS, Key};
@@ -41,9 +45,8 @@ pub use load::Inputs;
 pub use logits::{Logits, Rows};
 pub use names::{Axes, INPUTS, Kind, OUTPUTS, Row};
 pub use roles::Roles;
-pub use settings::{Chosen, Facts, GradOf, Scores, Setting, Source, choose};
+pub use settings::choose;
 pub use shape::{MOST_SLOTS, MOST_VOCAB, Shape};
-pub use tensor::Stream;
 pub use write::{Entry, Writer};
 
 use std::{

@@ -6,12 +6,10 @@ use reference::ScoreAt;
 /// Refuses settings that this file cannot be meant with, before a tensor is read.
 pub(super) fn check(dump: &Dump, chosen: &Chosen) -> Result<(), BadInput> {
     let settings = chosen.settings.as_listed();
-    let shape = dump.shape();
     if dump.has("scores") {
         if settings.listing.score_broadcast {
-            return score_broadcast(dump);
-        }
-        if settings.score_at == ScoreAt::LastAttended && !dump.has("attention_mask") {
+            score_broadcast(dump)?;
+        } else if settings.score_at == ScoreAt::LastAttended && !dump.has("attention_mask") {
             return Err(bad!("`score_at` is last-attended, and `attention_mask` is not in the file"));
         }
         for name in ["old_log_probs", "ref_log_probs"] {
@@ -33,11 +31,8 @@ pub(super) fn check(dump: &Dump, chosen: &Chosen) -> Result<(), BadInput> {
         && dump.has("old_values")
     {
         return Err(bad!(
-            "`lam_critic` is {own} and `lam` {}, but returns with a λ of their own are not made from the \
-             `advantages_raw` of the file ({} × {})",
-            settings.lambda,
-            shape.b,
-            shape.t_len
+            "`lam_critic` is {own} and `lam` {}, but `advantages_raw` is an input, made with one λ",
+            settings.lambda
         ));
     }
     Ok(())

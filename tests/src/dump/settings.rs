@@ -1,114 +1,13 @@
 //! Flags over metadata over defaults: the settings of a run, each with where it came from.
 
 use super::{
-    BadInput,
+    BadInput, Chosen, Facts, Scores, Setting, Source,
     draft::Draft,
     error::{bad, plain},
     keys::{Fallback, KEYS, Key},
 };
-use reference::{DoneAt, ScoreAt};
-use std::{collections::BTreeMap, fmt};
-
-/// Whose gradients `grad_log_probs`, `grad_values` and `grad_logits` are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GradOf {
-    /// `total_loss`.
-    TotalLoss,
-    /// `pg_loss`.
-    PgLoss,
-    /// `vf_loss`.
-    VfLoss,
-    /// `entropy_loss`, the aggregated entropy, positive.
-    EntropyLoss,
-    /// `kl_loss`.
-    KlLoss,
-}
-
-/// Where the value of a setting came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// A flag of the command.
-    Flag,
-    /// The file's metadata.
-    Metadata,
-    /// The table's default.
-    Default,
-    /// The shape of the file's tensors: the padded width, or scores that are per token.
-    Shape,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Source::Flag => "flag",
-            Source::Metadata => "metadata",
-            Source::Default => "default",
-            Source::Shape => "shape of the tensors",
-        })
-    }
-}
-
-/// One setting as it is used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The key, such as `kl_coef`.
-    pub key: &'static str,
-    /// Its value, as it was written.
-    pub value: String,
-    /// Who said so.
-    pub from: Source,
-}
-
-/// How the scores of a file lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scores {
-    /// There are none.
-    Absent,
-    /// (B).
-    PerRow,
-    /// (B, L).
-    PerToken,
-}
-
-/// What the tensors of a file say about its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// L, the padded width.
-    pub t_len: usize,
-    /// How the scores lie.
-    pub scores: Scores,
-}
-
-/// The settings of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Chosen {
-    /// What the reference reads.
-    pub settings: reference::Settings,
-    /// The slot of a `dones` flag.
-    pub done_at: DoneAt,
-    /// S of the sum-norm modes, the padded width unless said.
-    pub loss_scale_factor: f64,
-    /// The trainer whose defaults `check` assumes.
-    pub dialect: Option<String>,
-    /// Whose gradients the file holds.
-    pub grad_of: GradOf,
-    /// Every key of the table, in its order.
-    pub sources: Vec<Setting>,
-    /// Metadata keys that the table does not have, safe to print; ignored.
-    pub unknown: Vec<String>,
-}
-
-impl Chosen {
-    /// One setting as it is used.
-    pub fn setting(&self, key: &str) -> Option<&Setting> {
-        self.sources.iter().find(|setting| setting.key == key)
-    }
-
-    /// Every setting as metadata: what [`choose`] reads back as these.
-    pub fn metadata(&self) -> BTreeMap<String, String> {
-        self.sources.iter().map(|setting| (setting.key.to_string(), setting.value.clone())).collect()
-    }
-}
+use reference::ScoreAt;
+use std::collections::BTreeMap;
 
 /// A value that somebody gave, with the spelling it was given under.
 #[derive(Debug, Clone)]
@@ -220,7 +119,7 @@ fn settle(
         (None, Fallback::Value(value)) => (value.to_string(), Source::Default),
         (None, Fallback::Width) => (facts.t_len.to_string(), Source::Shape),
         (None, Fallback::Of(other)) => match before.iter().find(|setting| setting.key == other) {
-            Some(other) => (other.value.clone(), other.from),
+            Some(other) => (other.value.clone(), Source::Default),
             None => (String::new(), Source::Default),
         },
     };

@@ -54,10 +54,12 @@ pub(crate) fn check(header: &Header, roles: &Roles) -> Result<Shape, BadInput> {
 }
 
 /// B and L from the first (B, L) tensor of the table, which begins with `response_mask`; V from the logits.
+/// Values say them last, since they are the ones that often hold one column more.
 fn sizes(inputs: &[Role]) -> Result<Shape, BadInput> {
     let wide = |(row, tensor): &&Role| row.axes != Axes::Logits && tensor.shape.len() == 2;
     let logits = inputs.iter().find(|(row, _)| row.axes == Axes::Logits);
-    let Some((_, first)) = inputs.iter().find(wide).or(logits) else {
+    let aligned = |role: &&Role| wide(role) && !of_values(role.0);
+    let Some((_, first)) = inputs.iter().find(aligned).or_else(|| inputs.iter().find(wide)).or(logits) else {
         return Err(bad!("no input is (B, L), so the number of response tokens is not known"));
     };
     let (b, t_len, name) = (first.shape[0], first.shape[1], plain(&first.name));
@@ -124,13 +126,20 @@ fn check_axes((row, tensor): Role, shape: &Shape) -> Result<(), BadInput> {
     }
 }
 
+fn of_values(row: &Row) -> bool {
+    matches!(row.name, "old_values" | "values")
+}
+
 /// How to make a tensor of another width fit.
 fn width_error(row: &Row, name: &str, width: usize, from: &str, t_len: usize) -> BadInput {
     let widths = format!("`{name}` is {width} wide, and `{from}` is {t_len}");
     if width < t_len {
-        return bad!("{widths}: every (B, L) tensor holds one column per response token, padding included");
+        return bad!(
+            "{widths}: each holds one column per response token, padding included; if `{from}` still carries the \
+             prompt, pass `{from}[:, -{width}:]`"
+        );
     }
-    let values = matches!(row.name, "old_values" | "values");
+    let values = of_values(row);
     if values && width == t_len + 1 {
         return bad!(
             "{widths}: if its last column is V after the last token, pass `{name}[:, :-1]`, and V after the last \

@@ -23,7 +23,7 @@ pub(crate) type Widen<T> = fn(&[u8]) -> T;
 ///
 /// To read on where the last reading ended costs no seek inside the buffer.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     file: Arc<Mutex<File>>,
     tensor: Tensor,
     buffer: Vec<u8>,
@@ -37,7 +37,7 @@ impl Stream {
     }
 
     /// The tensor that is read.
-    pub fn tensor(&self) -> &Tensor {
+    pub(crate) fn tensor(&self) -> &Tensor {
         &self.tensor
     }
 
@@ -96,7 +96,12 @@ impl Stream {
     /// # Errors
     ///
     /// If the dtype is none of numbers, the elements are not there, or the file cannot be read.
-    pub fn numbers(&mut self, first: usize, count: usize, into: &mut Vec<f64>) -> Result<(), BadInput> {
+    pub(crate) fn numbers(
+        &mut self,
+        first: usize,
+        count: usize,
+        into: &mut Vec<f64>,
+    ) -> Result<(), BadInput> {
         if first.checked_add(count).is_none_or(|end| end > self.tensor.len()) {
             let (name, len) = (plain(&self.tensor.name), self.tensor.len());
             return Err(bad!("`{name}` has {len} elements, and {count} from {first} on were asked for"));

@@ -40,8 +40,8 @@ pub struct Writer {
     file: Option<BufWriter<File>>,
     beside: PathBuf,
     target: PathBuf,
-    /// Name and number of elements of each tensor.
-    entries: Vec<(String, usize)>,
+    /// Each tensor with its number of elements.
+    entries: Vec<(Entry, usize)>,
     /// The tensor that is being written, and how many of its elements are.
     now: (usize, usize),
 }
@@ -89,8 +89,18 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// As [`Writer::part`].
+    /// If its shape is not the declared one, and as [`Writer::part`].
     pub fn matrix(&mut self, name: &str, x: &DMatrix<f64>) -> Result<(), BadInput> {
+        let declared = self.entries.iter().find(|(entry, _)| entry.name == name);
+        if let Some((entry, _)) = declared.filter(|(entry, _)| entry.shape != [x.nrows(), x.ncols()]) {
+            let name = plain(name);
+            return Err(bad!(
+                "`{name}` is {} × {}, and was declared {:?}",
+                x.nrows(),
+                x.ncols(),
+                entry.shape
+            ));
+        }
         let mut row = Vec::with_capacity(x.ncols());
         for i in 0..x.nrows() {
             row.clear();
@@ -109,7 +119,7 @@ impl Writer {
     pub fn part(&mut self, name: &str, x: &[f64]) -> Result<(), BadInput> {
         self.skip_full();
         let (index, done) = self.now;
-        let Some((next, size)) = self.entries.get(index) else {
+        let Some((Entry { name: next, .. }, size)) = self.entries.get(index) else {
             return Err(bad!("`{}` is not next to be written: every tensor is whole", plain(name)));
         };
         if next != name {
@@ -135,7 +145,7 @@ impl Writer {
     pub fn finish(mut self) -> Result<(), BadInput> {
         self.skip_full();
         let (index, done) = self.now;
-        if let Some((name, size)) = self.entries.get(index) {
+        if let Some((Entry { name, .. }, size)) = self.entries.get(index) {
             return Err(bad!("`{}` has {done} of its {size} elements", plain(name)));
         }
         let unwritable = |err: std::io::Error| bad!("the file cannot be written: {err}");
@@ -185,11 +195,11 @@ fn beside(path: &Path) -> Result<PathBuf, BadInput> {
 fn header(
     entries: &[Entry],
     metadata: &BTreeMap<String, String>,
-) -> Result<(String, Vec<(String, usize)>), BadInput> {
-    let (mut tensors, mut sizes, mut end) = (Vec::new(), Vec::new(), 0u64);
+) -> Result<(String, Vec<(Entry, usize)>), BadInput> {
+    let (mut tensors, mut sizes, mut end) = (Vec::new(), Vec::<(Entry, usize)>::new(), 0u64);
     for entry in entries {
         let name = plain(&entry.name);
-        if entry.name == "__metadata__" || sizes.iter().any(|(other, _)| *other == entry.name) {
+        if entry.name == "__metadata__" || sizes.iter().any(|(other, _)| other.name == entry.name) {
             return Err(bad!("`{name}` cannot be written: the name is taken"));
         }
         let size = entry.shape.iter().try_fold(1, |n: usize, axis| n.checked_mul(*axis));
@@ -199,7 +209,7 @@ fn header(
             return Err(bad!("`{name}` of shape {:?} is larger than a file can be", entry.shape));
         };
         tensors.push(serde_json::json!({"dtype": "F64", "shape": entry.shape, "data_offsets": [end, next]}));
-        sizes.push((entry.name.clone(), size));
+        sizes.push((entry.clone(), size));
         end = next;
     }
     let names = entries.iter().map(|entry| entry.name.as_str());

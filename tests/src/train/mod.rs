@@ -12,6 +12,7 @@ use reference::{
     Ends,
     adam::AdamState,
     cost::{Cost, Critic, ReferenceModel, cost},
+    grad_norm::grad_norm,
     iteration::{Batch, Epoch, iteration},
     rng::Rng,
     step::{Rollout, Targets},
@@ -105,7 +106,7 @@ impl Trainer {
         let mut on = On { model: &mut state.model, prompts: &prompts, actions, mask };
         let ran = iteration(&mut on, &mut state.optimizer, &batch, &recipe.settings, &recipe.inner);
         state.iteration += 1;
-        metrics(recipe, state, &prompts, &responses, &batch, ran)
+        metrics(state, &prompts, &responses, &batch, ran)
     }
 }
 
@@ -149,7 +150,6 @@ fn response(responses: &Responses, row: usize) -> Vec<usize> {
 }
 
 fn metrics(
-    recipe: &Recipe,
     state: &State,
     prompts: &[Vec<usize>],
     responses: &Responses,
@@ -161,7 +161,6 @@ fn metrics(
     let over = |f: &dyn Fn(&Epoch) -> f64| mean(epochs.iter().map(f));
     let last = &epochs[epochs.len() - 1];
     let count = responses.mask.count() as f64;
-    let max = recipe.inner.max_norm;
     let tokens = responses.mask.count() + prompts.iter().map(Vec::len).sum::<usize>();
     let params = state.model.named().iter().map(|(_, theta)| theta.len()).sum();
     Metrics {
@@ -174,7 +173,7 @@ fn metrics(
         clip_frac: last.losses.policy.clip_frac,
         value_clip_frac: last.losses.value.clip_frac,
         grad_norm: over(&|e| e.grad_norm),
-        grad_norm_clipped: over(&|e| e.grad_norm * (max / (e.grad_norm + 1e-6)).min(1.0)),
+        grad_norm_clipped: over(&|e| grad_norm(&e.clipped)),
         mean_ret: targets.mask.sum(&targets.ret) / count,
         mean_v: targets.mask.sum(&rollout.v_old) / count,
         length: count / b as f64,

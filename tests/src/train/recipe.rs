@@ -1,7 +1,12 @@
 //! What a run is made with.
 
 use crate::train::task;
-use reference::{Coefficients, Settings, adam::AdamSettings, iteration::Inner, transformer::Size};
+use reference::{
+    Coefficients, Settings,
+    adam::AdamSettings,
+    iteration::{Inner, NormClip},
+    transformer::Size,
+};
 
 /// Everything that a run does not change.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +35,7 @@ impl Default for Recipe {
             inner: Inner {
                 epochs: 4,
                 max_norm: 1.0,
+                norm_clip: NormClip::Joint,
                 adam: AdamSettings { lr: 3e-3, beta1: 0.9, beta2: 0.999, eps_adam: 1e-8, weight_decay: 0.0 },
             },
             b: 64,
