@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 use ppo_benches::flag;
 use reference::{
     Coefficients, Settings,
-    iteration::{Batch, Epoch, iteration},
+    iteration::{Batch, Epoch, NormClip, iteration},
     policy_loss::PolicyClip,
     transformer::{On, Transformer},
 };
@@ -114,7 +114,8 @@ fn metadata(recipe: &Recipe, seed: u64) -> BTreeMap<String, String> {
         tau_ent: s.tau,
         ..default
     };
-    assert!(*s == said && inner.adam.weight_decay == 0.0, "the recipe has a setting that the peer has not");
+    let plain = inner.norm_clip == NormClip::Joint && inner.adam.weight_decay == 0.0;
+    assert!(*s == said && plain, "the recipe has a setting that the peer has not");
     let (adam, c) = (inner.adam, s.coefficients);
     let reals = [
         ("gamma", s.gamma),
