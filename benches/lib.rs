@@ -1,4 +1,4 @@
-//! Seeded inputs for the benches, and how a result is held before it is timed.
+//! Seeded inputs for the benches, how a result is held before it is timed, and flags of the examples.
 
 use conformance::cases::Rng;
 use nalgebra::{DMatrix, DVector};
@@ -34,4 +34,18 @@ pub fn rollout(t_len: usize) -> (Rollout, Heads, DMatrix<usize>, Settings) {
     let actions = DMatrix::from_fn(B, t_len, |row, t| (row * 31 + t * 7) % VOCAB);
     let settings = Settings { gamma: 0.9, lambda: 0.8, beta_kl: 0.05, ..Settings::default() };
     (rollout, heads, actions, settings)
+}
+
+/// The value of `--name` on the command line, or `default` where it is not given.
+///
+/// # Panics
+///
+/// If the value is missing or of another kind.
+pub fn flag<T: std::str::FromStr>(name: &str, default: T) -> T {
+    let mut args = std::env::args().skip_while(|arg| arg != &format!("--{name}"));
+    if args.next().is_none() {
+        return default;
+    }
+    let value = args.next().unwrap_or_else(|| panic!("--{name} has no value"));
+    value.parse().unwrap_or_else(|_| panic!("--{name} {value} is not of the right kind"))
 }

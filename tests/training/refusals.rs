@@ -105,7 +105,7 @@ fn values_that_are_not_legal_are_named_with_those_that_are() {
         (&["--max-norm", "0"], "`max_norm` is `0`, and must be a number > 0, or inf"),
         (&["--beta2", "1"], "`beta2` is `1`, and must be a number in [0, 1)"),
         (&["--kl", "x"], "`kl_coef` is `x` (flag), and must be a finite number"),
-        (&["--d-model", "9"], "`n_heads` is 2 and does not divide `d_model`, 9"),
+        (&["--d-model", "9"], "`n_heads` is 4 and does not divide `d_model`, 9"),
         (
             &["--score-at", "last-attended"],
             "`score_at` is last-attended, and a run has no tokens but prompts and responses",

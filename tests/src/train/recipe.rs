@@ -38,7 +38,7 @@ impl Default for Recipe {
                 norm_clip: NormClip::Joint,
                 adam: AdamSettings { lr: 3e-3, beta1: 0.9, beta2: 0.999, eps_adam: 1e-8, weight_decay: 0.0 },
             },
-            b: 64,
+            b: 128,
             iterations: 150,
         }
     }
