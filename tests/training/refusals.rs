@@ -112,7 +112,7 @@ fn values_that_are_not_legal_are_named_with_those_that_are() {
         ),
         (
             &["--listing", "score-broadcast"],
-            "the listing's score-broadcast needs B = L, and `batch` is 64 where responses have 6 slots",
+            "the listing's score-broadcast needs B = L, and `batch` is 128 where responses have 6 slots",
         ),
     ] {
         assert_eq!(refused(ppo(flags)), format!("ppo: {says}"));
