@@ -32,7 +32,7 @@ fn a_response_is_scored_or_bootstrapped_and_never_both() {
     let (prompts, responses) = rollout(&trainer.recipe, &trainer.state);
     let batch = scored(&prompts, &responses, &responses.mask, &trainer.recipe, &mut trainer.state);
     let (mut cut, mut full, mut stopped) = (0, 0, 0);
-    for row in 0..128 {
+    for (row, prompt) in prompts.iter().enumerate() {
         let (score, v_last) = (batch.scores[(row, 0)], batch.ends.v_last[row]);
         match (responses.cut[row], responses.mask.end(row) == task::T_LEN) {
             (true, false) => {
@@ -45,7 +45,7 @@ fn a_response_is_scored_or_bootstrapped_and_never_both() {
                 } else {
                     stopped += 1
                 }
-                assert!(v_last == 0.0 && score == task::score(&prompts[row], &response(&responses, row)));
+                assert!(v_last == 0.0 && score == task::score(prompt, &response(&responses, row)));
             }
         }
     }
