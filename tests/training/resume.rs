@@ -66,11 +66,11 @@ fn metrics_that_lack_a_line_are_refused_and_nothing_is_written() {
 #[test]
 fn two_runs_do_not_write_into_one_folder() {
     let dir = folder();
-    let mut first = train(dir.path(), &["--iterations", "100000", "--out", "run"]).spawn().unwrap();
+    let mut first = train(dir.path(), &["--iterations", "300", "--out", "run"]).spawn().unwrap();
     while !dir.path().join("run/metrics.jsonl").exists() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    let says = refused(train(dir.path(), &["--iterations", "100000", "--resume", "run"]));
+    let says = refused(train(dir.path(), &["--iterations", "300", "--resume", "run"]));
     first.kill().unwrap();
     first.wait().unwrap();
     assert_eq!(says, "ppo: run: another run is writing into this folder");
