@@ -2,7 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `main_job` | no argument: the table, the departures, exit code 1, the next three commands |
+//! | `main_job` | no argument: the training, its charts, the last step, the next three commands |
+//! | `sample_job` | `sample`: the tables beside PyTorch's numbers, the departures, exit code 1 |
+//! | `claims` | `claims`: what the post claims, measured |
 //! | `step` | the terms of a dump beside its own outputs; names, dtypes, settings |
 //! | `json`, `out` | `--json`, `--out` |
 //! | `partial` | what a smaller dump lacks, and the sentence for it |
@@ -10,6 +12,7 @@
 //! | `memory` | README's bound on memory, under a limit of address space |
 //! | `shell` | what a shell does to it: pipes, unknown words, versions |
 
+mod claims;
 mod dumps;
 mod json;
 mod main_job;
@@ -17,6 +20,7 @@ mod memory;
 mod out;
 mod partial;
 mod refusals;
+mod sample_job;
 mod shell;
 mod step;
 

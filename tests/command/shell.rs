@@ -16,9 +16,13 @@ fn shell(script: &str) -> Ran {
 #[cfg(unix)]
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
-    for args in
-        ["", "step tests/samples/step.safetensors", "step tests/samples/step.safetensors --json", "terms"]
-    {
+    for args in [
+        "--iterations 1",
+        "sample",
+        "step tests/samples/step.safetensors",
+        "step tests/samples/step.safetensors --json",
+        "terms",
+    ] {
         // It has read nothing at all when it leaves; then one line.
         let ran = shell(&format!("set -o pipefail; \"$1\" {args} | true"));
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{args}");
@@ -30,7 +34,7 @@ fn a_reader_that_leaves_early_is_no_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn output_that_cannot_be_written_is_one_sentence() {
-    let said = shell("\"$1\" > /dev/full").refused();
+    let said = shell("\"$1\" sample > /dev/full").refused();
     assert!(said.contains("the output could not be written"), "{said}");
 }
 

@@ -6,31 +6,31 @@
 mod command;
 
 use clap::{
-    Arg, Command,
+    Command,
     error::{ContextKind, ContextValue, ErrorKind},
-    value_parser,
 };
-use command::{main_job, step, table::one_line, terms, train};
+use command::{claims, main_job, sample, step, table::one_line, terms, train};
 use conformance::dump::BadInput;
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
 };
 
 fn cli() -> Command {
-    let samples = Arg::new("samples")
-        .long("samples")
-        .value_name("DIR")
-        .value_parser(value_parser!(PathBuf))
-        .help("The folder of the shipped rollout [default: tests/samples of this repository]");
     Command::new("ppo")
         .version(env!("CARGO_PKG_VERSION"))
         .propagate_version(true)
         .args_conflicts_with_subcommands(true)
-        .about("The PPO training step by its equations. Without a subcommand: on the shipped rollout.")
-        .subcommands([step::command(), train::command(), terms::command()])
-        .arg(samples)
+        .about("The PPO training step by its equations. Without a subcommand: train a small policy and show the step.")
+        .subcommands([
+            sample::command(),
+            step::command(),
+            train::command(),
+            claims::command(),
+            terms::command(),
+        ])
+        .args([main_job::iterations(), sample::folder()])
 }
 
 fn main() -> ExitCode {
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         },
     };
     let printed = match matches.subcommand() {
-        None => main_job::run(matches.get_one("samples")).map(|outcome| (outcome.text, outcome.failed)),
+        None => main_job::run(&matches).map(|outcome| (outcome.text, outcome.failed)),
+        Some(("sample", matches)) => sample::run(matches).map(|outcome| (outcome.text, outcome.failed)),
+        Some(("claims", matches)) => claims::run(matches).map(|text| (text, false)),
         Some(("step", matches)) => step::run(matches).map(|text| (text, false)),
         Some(("train", matches)) => train::run(matches).map(|text| (text, false)),
         Some(("terms", matches)) => terms::run(matches).map(|text| (text, false)),

@@ -1,71 +1,100 @@
-//! `ppo` without arguments: the step on the shipped rollout, beside PyTorch's numbers for it.
+//! `ppo` without arguments: train a small policy, draw how it learnt, and show the last step term by term.
 
-use super::{departures, step::Run, table};
-use conformance::{
-    budget::Precision,
-    dump::{BadInput, Dump, Inputs},
-    report::Line,
+use super::{
+    chart,
+    progress::Progress,
+    sample::{self, Outcome},
+    table,
 };
-use std::path::{Path, PathBuf};
+use clap::{Arg, ArgMatches, value_parser};
+use conformance::{
+    dump::BadInput,
+    outputs::{OUTPUTS, Value},
+    report::{Line, Place},
+    train::{Iterated, Metrics, Recipe, Trainer, evaluate, evaluation, task},
+};
+use std::time::Instant;
 
-/// What the main job prints, and whether a difference exceeds its bound.
-pub(crate) struct Outcome {
-    pub(crate) text: String,
-    pub(crate) failed: bool,
+/// The seed of the run.
+const SEED: u64 = 1;
+
+/// The flag that shortens the run.
+pub(crate) fn iterations() -> Arg {
+    let most = i64::try_from(Recipe::default().iterations).unwrap_or(i64::MAX);
+    Arg::new("iterations")
+        .long("iterations")
+        .value_name("N")
+        .value_parser(value_parser!(u64).range(1..=most.unsigned_abs()))
+        .help(format!("Iterations of training [default: {most}, which learns the task]"))
 }
 
-/// The shipped files: one rollout, the outputs of each listing.
-const LISTINGS: [(&str, &str); 2] = [
-    ("The listing, corrected", "step.safetensors"),
-    ("The listing, as printed", "step-as-printed.safetensors"),
-];
-
-fn open(samples: &Path, name: &str) -> Result<Dump, BadInput> {
-    let path = samples.join(name);
-    Dump::open(&path).map_err(|err| BadInput::new(format!("{}: {err}", path.display())))
-}
-
-/// The whole job, on the files of this repository or of another folder.
-pub(crate) fn run(samples: Option<&PathBuf>) -> Result<Outcome, BadInput> {
-    let shipped = || Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
-    let samples = samples.cloned().unwrap_or_else(shipped);
-    let mut text = String::from(
-        "The PPO training step on a rollout that PyTorch made: every term by the reference (f64; the code is in\n\
-         reference/src) beside PyTorch's own number (f32), and the bound: the most that rounding may make them\n\
-         differ. A term per token is shown at [row, token], where it comes nearest to its bound; - is a number\n\
-         that PyTorch's file does not hold.\n",
-    );
-    let mut failed = false;
-    for (title, file) in LISTINGS {
-        let dump = open(&samples, file)?;
-        let run = Run::of(&dump, dump.choose(&[])?, Some(Precision::F32), None)?;
-        text.push_str(&format!("\n{title} ({file} in tests/samples)\n\n"));
-        text.push_str(&table::terms(&run.lines, "PyTorch", true));
-        failed |= run.lines.iter().any(Line::fails);
-        text.push_str(&verdict(&run.lines));
+/// The whole job.
+pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
+    let recipe = Recipe::default();
+    let asked = matches.get_one::<u64>("iterations").and_then(|n| usize::try_from(*n).ok());
+    let iterations = asked.unwrap_or(recipe.iterations);
+    let started = Instant::now();
+    let mut trainer = Trainer::new(recipe, SEED);
+    let ask = |trainer: &Trainer| evaluate(&trainer.state.model, recipe.settings.tau, SEED);
+    let before = ask(&trainer);
+    let mut progress = Progress::new(iterations);
+    let (mut metrics, mut last) = (Vec::new(), None);
+    for done in 1..=iterations {
+        let it = trainer.iterate_whole();
+        progress.show(done, it.metrics.score);
+        metrics.push(it.metrics);
+        last = Some(it);
     }
-    text.push_str("\nWhat each departure of the post changes most, alone, on this rollout (S…: its row of the errata, a test in\n\
-         tests/figures/errata_*.rs):\n\n",
+    drop(progress);
+    let (after, seconds) = (ask(&trainer), started.elapsed().as_secs_f64());
+    let mut text = format!(
+        "A small transformer learns to complete palindromes by the post's iteration, every term from the\n\
+         reference: {iterations} iterations in {seconds:.0} s. Mean score on 1,024 unseen prompts: {before:.3} before, \
+         {after:.3} after, of {}.\n",
+        task::MAXIMUM
     );
-    let dump = open(&samples, LISTINGS[0].1)?;
-    text.push_str(&departures::report(&dump.choose(&[])?, |chosen| Inputs::load(&dump, chosen))?);
+    text.push_str(&charts(&metrics));
+    text.push_str(&last.as_ref().map(last_step).unwrap_or_default());
+    let agreement = sample::agreement(matches)?;
+    text.push('\n');
+    text.push_str(&agreement.text);
     text.push_str(NEXT);
-    Ok(Outcome { text, failed })
+    Ok(Outcome { text, failed: agreement.failed })
 }
 
-fn verdict(lines: &[Line]) -> String {
-    let compared = lines.iter().filter(|line| line.theirs.is_some()).count();
-    let failed: Vec<&str> = lines.iter().filter(|line| line.fails()).map(|line| line.output.name).collect();
-    if failed.is_empty() {
-        format!("\n  {compared} terms compared, each within its derived bound.\n")
-    } else {
-        format!("\n  {compared} terms compared; BEYOND THEIR BOUND: {}.\n", failed.join(", "))
-    }
+fn charts(metrics: &[Metrics]) -> String {
+    let draw = |title: &str, of: fn(&Metrics) -> f64| {
+        let values: Vec<f64> = metrics.iter().map(of).collect();
+        format!("\n{}", chart::draw(title, &values))
+    };
+    draw("score: mean of the rollout", |m| m.score)
+        + &draw("V: mean of what the critic says", |m| m.mean_v)
+        + &draw("H: entropy, nats a token", |m| m.ent)
+}
+
+/// The last inner epoch, one line a term.
+fn last_step(it: &Iterated) -> String {
+    let evaluation = evaluation(it);
+    let (mask, count) = (&it.targets.value_mask, it.targets.value_mask.count() as f64);
+    let lines: Vec<Line> = OUTPUTS
+        .iter()
+        .filter_map(|output| {
+            let (place, ours) = match evaluation.output(output.name)? {
+                Value::Scalar(x) => (Place::Scalar, x),
+                Value::PerToken(x) => (Place::Mean, mask.sum(x) / count),
+            };
+            Some(Line { output: *output, place, ours, theirs: None, allowed: None })
+        })
+        .collect();
+    format!(
+        "\nThe last step, term by term (a term per token as its mean; the code is in reference/src)\n\n{}",
+        table::own(&lines)
+    )
 }
 
 const NEXT: &str = "
 Next:
-  cargo run --release -- step tests/samples/step.safetensors --lam 1.0     the same with another setting
-  cargo run --release -- step --help                                      your own rollout: names and settings
-  cargo run --release -p ppo-book -- --out target/book                    the book: each equation and its code
+  cargo run --release -- sample                                     each term beside PyTorch's, and the post's errors
+  cargo run --release -- train --listing returns-from-whitened      the same run with one of them
+  cargo run --release -- step --help                                your own rollout: names and settings
 ";

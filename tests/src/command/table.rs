@@ -18,6 +18,17 @@ pub(crate) fn terms(lines: &[Line], theirs: &str, allowed: bool) -> String {
     aligned(&rows, left)
 }
 
+/// A table of our own numbers alone.
+pub(crate) fn own(lines: &[Line]) -> String {
+    let mut rows = vec![["term", "label", "", "value", "code"].map(str::to_owned).to_vec()];
+    rows.extend(lines.iter().map(|line| {
+        let code = line.output.file().replace("reference/src/", "");
+        let (name, label) = (line.output.name.to_owned(), line.output.label.to_owned());
+        vec![name, label, line.place.to_string(), number(line.ours), code]
+    }));
+    aligned(&rows, |column| column != 3)
+}
+
 fn cells(line: &Line, allowed: bool) -> Vec<String> {
     let or_dash = |x: Option<String>| x.unwrap_or_else(|| "-".to_owned());
     let mut cells = vec![

@@ -42,8 +42,8 @@ pub fn write(path: &Path, plan: &Plan, it: &Iterated) -> Result<(), BadInput> {
     writer.finish()
 }
 
-/// What the trainer computed, by the names of a dump.
-fn evaluation(it: &Iterated) -> Evaluation {
+/// What the trainer computed in its last inner epoch, by the names of a dump.
+pub fn evaluation(it: &Iterated) -> Evaluation {
     let Some(last) = it.epochs.last() else { return Evaluation::default() };
     let (targets, losses) = (&it.targets, &last.losses);
     Evaluation {

@@ -1,6 +1,7 @@
 //! A policy that learns the task of [`task`] by the reference's iteration alone.
 
 mod checkpoint;
+pub mod claims;
 mod dump;
 mod durable;
 mod folder;
@@ -12,7 +13,7 @@ pub mod task;
 mod tests;
 
 pub use checkpoint::{CHECKPOINT, read as read_checkpoint};
-pub use dump::write as write_dump;
+pub use dump::{evaluation, write as write_dump};
 pub use folder::{Folder, METRICS};
 pub use line::line;
 pub use plan::{KEYS, Key, NOT_IN_TRAINING, Plan, default_of};
