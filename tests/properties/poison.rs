@@ -1,10 +1,13 @@
 //! Masked slots are irrelevant and valid ones are not, for every term and every gradient.
 //!
 //! NaN, +∞, −∞ and 1e30 in the masked slots of each argument alone and of all together change no bit of any
-//! result, the sign of a zero included, and what comes out for a masked slot is +0. A NaN in any one valid slot reaches every result that the argument
-//! is an operand of. `terms.rs` beside this file lists the functions.
+//! result, the sign of a zero included, and what comes out for a masked slot is +0. A NaN in any one valid
+//! slot reaches every result that the argument is an operand of. `terms.rs` lists the functions.
 
+mod losses;
+mod rollout;
 mod terms;
+mod whole;
 
 use crate::{case::Case, runner::Outcome};
 use nalgebra::DMatrix;

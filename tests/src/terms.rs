@@ -79,7 +79,7 @@ pub const TERMS: &[Term] = &[
                 function: "reward::reward",
             },
         ],
-        tests: &["figures/g1_gae.rs", "figures/errata_rewards.rs", "properties/poison/terms.rs"],
+        tests: &["figures/g1_gae.rs", "figures/errata_rewards.rs", "properties/poison/rollout.rs"],
     },
     Term {
         stem: "gae",
