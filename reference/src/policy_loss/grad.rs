@@ -16,7 +16,7 @@ use nalgebra::DMatrix;
 ///
 /// # Panics
 ///
-/// As [`policy_loss`].
+/// As [`policy_loss`](super::policy_loss).
 pub fn policy_loss_grad(
     logp: &DMatrix<f64>,
     logp_old: &DMatrix<f64>,
