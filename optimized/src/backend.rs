@@ -93,6 +93,23 @@ impl Backend {
         })
     }
 
+    /// The token as the dispatch of kernels wants it.
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Backend::Fallback(token) => Level::Fallback(token),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Backend::Sse2(token) => Level::Sse2(token),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Backend::Sse4_2(token) => Level::Sse4_2(token),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Backend::Avx2(token) => Level::Avx2(token),
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Backend::Avx512(token) => Level::Avx512(token),
+            #[cfg(target_arch = "aarch64")]
+            Backend::Neon(token) => Level::Neon(token),
+        }
+    }
+
     /// Its name, one of [`Backend::NAMES`].
     pub fn name(self) -> &'static str {
         match self {

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-/// Why a call was refused. Nothing was computed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a call was refused. Nothing was computed or written.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// A backend that this machine does not have was asked for.
@@ -20,6 +20,84 @@ pub enum Error {
         /// Every name there is.
         names: &'static [&'static str],
     },
+    /// Rows of a mask would overlap.
+    Stride {
+        /// From one row's start to the next.
+        stride: usize,
+        /// Slots of a row.
+        t_len: usize,
+    },
+    /// A mask has not the slots that its rows need.
+    MaskLength {
+        /// Slots given.
+        got: usize,
+        /// Rows.
+        b: usize,
+        /// Slots of a row.
+        t_len: usize,
+        /// From one row's start to the next.
+        stride: usize,
+    },
+    /// Offsets do not cover the slots.
+    OffsetEnds {
+        /// The first, if there is one.
+        first: Option<usize>,
+        /// The last, if there is one.
+        last: Option<usize>,
+        /// Slots of the mask.
+        slots: usize,
+    },
+    /// Offsets go back.
+    OffsetOrder {
+        /// The index of the offset.
+        row: usize,
+        /// The offset.
+        at: usize,
+        /// The one before it.
+        before: usize,
+    },
+    /// An array has not the length that its partners have.
+    Length {
+        /// The term that was called.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// Its length.
+        got: usize,
+        /// What it must be.
+        want: usize,
+        /// What there must be one of for each element, such as "slot of the mask".
+        one_per: &'static str,
+    },
+    /// A setting lies outside its range, or does once it is rounded to f32.
+    Setting {
+        /// The term that was called.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// Its range, to be read after "must".
+        must: &'static str,
+    },
+    /// A part of a batch was given where the result is the whole batch's.
+    Part {
+        /// The term that was called.
+        op: &'static str,
+        /// The part's first row.
+        first: u64,
+        /// The part's rows.
+        rows: usize,
+        /// The batch's rows.
+        of: u64,
+    },
+    /// A mean of nothing was asked for.
+    Nothing {
+        /// The term that was called.
+        op: &'static str,
+        /// What the mask lacks: "valid token" or "row".
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for Error {
@@ -31,6 +109,32 @@ impl fmt::Display for Error {
             Error::UnknownBackend { name, names } => {
                 write!(f, "backend: `{name}` is not one of {}", names.join(", "))
             }
+            Error::Stride { stride, t_len } => {
+                write!(f, "mask: `stride` is {stride} and rows have {t_len} slots")
+            }
+            Error::MaskLength { got, b, t_len, stride } => {
+                let need = if *b == 0 { 0 } else { (*b as u128 - 1) * *stride as u128 + *t_len as u128 };
+                write!(f, "mask: {got} slots, and {b} rows of {t_len} that begin {stride} apart need {need}")
+            }
+            Error::OffsetEnds { first: Some(first), last: Some(last), slots } => write!(
+                f,
+                "mask: `offsets` go from {first} to {last} and must go from 0 to {slots}, the number of slots"
+            ),
+            Error::OffsetEnds { .. } => f.write_str("mask: `offsets` is empty and must begin with 0"),
+            Error::OffsetOrder { row, at, before } => {
+                write!(f, "mask: `offsets[{row}]` is {at} and the one before it {before}")
+            }
+            Error::Length { op, name, got, want, one_per } => {
+                write!(f, "{op}: `{name}` has {got} elements and must have {want}, one per {one_per}")
+            }
+            Error::Setting { op, name, value, must } => {
+                write!(f, "{op}: `{name}` is {value} and must {must} (in f32)")
+            }
+            Error::Part { op, first, rows, of } => write!(
+                f,
+                "{op}: `mask` holds {rows} rows from row {first} of a batch of {of}: sum the parts and merge them"
+            ),
+            Error::Nothing { op, what } => write!(f, "{op}: `mask` has no {what} to take a mean over"),
         }
     }
 }

@@ -14,8 +14,23 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod aggregate;
 mod backend;
+mod check;
 mod error;
+mod grad;
+mod lanes;
+mod mask;
+mod memory;
+mod parallel;
+mod sum;
+mod tiles;
+mod value_loss;
 
 pub use backend::Backend;
 pub use error::Error;
+pub use grad::Grad;
+pub use mask::Mask;
+pub use reference::{Agg, CountRows, Half, ValueClip};
+pub use sum::{Apart, Counts, Sum};
+pub use value_loss::{ValueLoss, ValueOut, ValueSums, value_loss, value_sums};

@@ -1,0 +1,200 @@
+//! Where the tokens are: rows in a flat buffer, and which slots hold a response token. Outside the grid of
+//! terms, because every term reads it.
+
+use crate::{Counts, Error};
+use core::ops::Range;
+
+/// The mask m with the layout of its rows, which every per-token array of a call shares.
+///
+/// A slot is an index into such an array. What stands in a masked slot is never used, and slots between rows
+/// are neither read nor written.
+///
+/// ```
+/// use optimized::Mask;
+/// let padded = Mask::padded(&[true, true, false, true, false, false], 2, 3)?;
+/// assert_eq!(padded.row(1), 3..6);
+/// let packed = Mask::packed(&[true, true, true], &[0, 2, 3])?;
+/// assert_eq!(packed.row(1), 2..3);
+/// # Ok::<(), optimized::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Mask<'a> {
+    valid: &'a [bool],
+    rows: Rows<'a>,
+    /// Where these rows stand in a batch that was cut: the first one's index, and the counts of the whole.
+    part: Option<(u64, Counts)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Rows<'a> {
+    Padded { b: usize, t_len: usize, stride: usize },
+    Packed { offsets: &'a [usize] },
+}
+
+impl<'a> Mask<'a> {
+    /// Rows of `t_len` slots, one after the other: row-major (B, L).
+    ///
+    /// # Errors
+    ///
+    /// If `valid` has not b · t_len slots.
+    pub fn padded(valid: &'a [bool], b: usize, t_len: usize) -> Result<Mask<'a>, Error> {
+        Mask::strided(valid, b, t_len, t_len)
+    }
+
+    /// Rows of `t_len` slots that begin `stride` slots apart: a slice of a wider (B, L) array. The slots after
+    /// the last row may be there or not.
+    ///
+    /// # Errors
+    ///
+    /// If rows overlap, or `valid` has neither b · stride slots nor as many as reach the end of the last row.
+    pub fn strided(valid: &'a [bool], b: usize, t_len: usize, stride: usize) -> Result<Mask<'a>, Error> {
+        if stride < t_len {
+            return Err(Error::Stride { stride, t_len });
+        }
+        let whole = b.checked_mul(stride);
+        let least = whole.map(|whole| if b == 0 { 0 } else { whole - (stride - t_len) });
+        match (whole, least) {
+            (Some(whole), Some(least)) if valid.len() == whole || valid.len() == least => {
+                Ok(Mask { valid, rows: Rows::Padded { b, t_len, stride }, part: None })
+            }
+            _ => Err(Error::MaskLength { got: valid.len(), b, t_len, stride }),
+        }
+    }
+
+    /// Rows one after the other without padding: row i is `offsets[i]..offsets[i + 1]`.
+    ///
+    /// # Errors
+    ///
+    /// If offsets are not 0, …, the number of slots, each at least the one before.
+    pub fn packed(valid: &'a [bool], offsets: &'a [usize]) -> Result<Mask<'a>, Error> {
+        let ends = (offsets.first().copied(), offsets.last().copied());
+        if ends != (Some(0), Some(valid.len())) {
+            return Err(Error::OffsetEnds { first: ends.0, last: ends.1, slots: valid.len() });
+        }
+        if let Some(row) = (1..offsets.len()).find(|row| offsets[*row] < offsets[row - 1]) {
+            return Err(Error::OffsetOrder { row, at: offsets[row], before: offsets[row - 1] });
+        }
+        Ok(Mask { valid, rows: Rows::Packed { offsets }, part: None })
+    }
+
+    /// The same rows as part of a batch that was cut: row 0 is row `first_row` of a batch with these counts,
+    /// which every mean and gradient then divides by. Parts add up their [`Mask::counts`] to get them.
+    #[must_use]
+    pub fn part_of(self, first_row: u64, whole: Counts) -> Mask<'a> {
+        Mask { part: Some((first_row, whole)), ..self }
+    }
+
+    /// The index of row 0 in the whole batch.
+    pub(crate) fn first_row(&self) -> u64 {
+        self.part.map_or(0, |(first, _)| first)
+    }
+
+    /// The counts of the whole batch.
+    pub(crate) fn whole(&self) -> Counts {
+        self.part.map_or_else(|| self.counts(), |(_, whole)| whole)
+    }
+
+    /// Refuses a part where the result is the whole batch's.
+    pub(crate) fn refuse_part(&self, op: &'static str) -> Result<(), Error> {
+        match self.part {
+            Some((first, whole)) => Err(Error::Part { op, first, rows: self.b(), of: whole.rows }),
+            None => Ok(()),
+        }
+    }
+
+    /// The number of rows, B.
+    pub fn b(&self) -> usize {
+        match self.rows {
+            Rows::Padded { b, .. } => b,
+            Rows::Packed { offsets } => offsets.len() - 1,
+        }
+    }
+
+    /// The slots of a row.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> Range<usize> {
+        match self.rows {
+            Rows::Padded { b, t_len, stride } => {
+                assert!(row < b, "mask: row {row} of {b}");
+                row * stride..row * stride + t_len
+            }
+            Rows::Packed { offsets } => offsets[row]..offsets[row + 1],
+        }
+    }
+
+    /// Where a row begins; for the row after the last, the length of every array of the call.
+    pub(crate) fn start(&self, row: usize) -> usize {
+        if row == self.b() { self.valid.len() } else { self.row(row).start }
+    }
+
+    /// Every slot of the buffer, true where a token is.
+    pub fn valid(&self) -> &'a [bool] {
+        self.valid
+    }
+
+    /// What the means of these rows divide by.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { rows: self.b() as u64, ..Counts::default() };
+        for row in 0..self.b() {
+            let tokens = count(&self.valid[self.row(row)]);
+            counts.tokens += tokens;
+            counts.rows_with_tokens += u64::from(tokens > 0);
+        }
+        counts
+    }
+
+    /// The slot after the last valid token of a row, counted from the row's start; 0 where it has none.
+    pub(crate) fn end(&self, row: usize) -> usize {
+        self.valid[self.row(row)].iter().rposition(|valid| *valid).map_or(0, |last| last + 1)
+    }
+}
+
+/// How many slots are valid. Bytes are added in blocks of 128, so that a compiler can add many at once.
+pub(crate) fn count(valid: &[bool]) -> u64 {
+    let of = |block: &[bool]| u64::from(block.iter().map(|valid| u8::from(*valid)).sum::<u8>());
+    valid.chunks(128).map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_of_the_wrong_length_is_refused_with_the_numbers() {
+        let says = |mask: Result<Mask<'_>, Error>| mask.unwrap_err().to_string();
+        assert_eq!(
+            says(Mask::padded(&[true; 5], 2, 3)),
+            "mask: 5 slots, and 2 rows of 3 that begin 3 apart need 6"
+        );
+        assert_eq!(says(Mask::strided(&[true; 5], 1, 3, 2)), "mask: `stride` is 2 and rows have 3 slots");
+        assert_eq!(
+            says(Mask::packed(&[true; 3], &[0, 2])),
+            "mask: `offsets` go from 0 to 2 and must go from 0 to 3, the number of slots"
+        );
+        assert_eq!(
+            says(Mask::packed(&[true; 3], &[0, 3, 2, 3])),
+            "mask: `offsets[2]` is 2 and the one before it 3"
+        );
+    }
+
+    #[test]
+    fn the_last_row_of_a_slice_may_end_the_buffer() {
+        for slots in [8, 7] {
+            let valid = vec![true; slots];
+            let mask = Mask::strided(&valid, 2, 3, 4).unwrap();
+            assert_eq!((mask.row(1), mask.start(2)), (4..7, slots));
+            assert_eq!(mask.counts(), Counts { rows: 2, rows_with_tokens: 2, tokens: 6 });
+        }
+    }
+
+    #[test]
+    fn every_slot_is_counted() {
+        for n in [0, 1, 127, 128, 129, 1000] {
+            let valid: Vec<bool> = (0..n).map(|i| i % 3 != 0).collect();
+            assert_eq!(count(&valid), valid.iter().filter(|valid| **valid).count() as u64);
+        }
+    }
+}

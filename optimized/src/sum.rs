@@ -1,0 +1,238 @@
+//! Sums over the rows of a batch that can be cut anywhere and merged again to the same bits.
+
+use crate::lanes::one_nan;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// What the means of a batch divide by. Those of parts add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows, with tokens or without.
+    pub rows: u64,
+    /// Rows with at least one valid token.
+    pub rows_with_tokens: u64,
+    /// Valid tokens.
+    pub tokens: u64,
+}
+
+impl Counts {
+    /// The counts of two parts together.
+    pub fn merge(self, other: Counts) -> Counts {
+        Counts {
+            rows: self.rows + other.rows,
+            rows_with_tokens: self.rows_with_tokens + other.rows_with_tokens,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+}
+
+/// A complete node of the tree of rows: the sum of rows index · 2^level up to (index + 1) · 2^level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Node {
+    level: u32,
+    index: u64,
+    value: f32,
+}
+
+impl Node {
+    fn rows(self) -> core::ops::Range<u64> {
+        self.index << self.level..(self.index + 1) << self.level
+    }
+}
+
+/// The sum of one number per row, for some contiguous rows of a batch.
+///
+/// The order is an adjacent pairwise tree by the index of the row in the *whole* batch, and what is kept of a
+/// part are its largest complete nodes, at most 2 log₂ B of them. So parts that meet can be merged in any
+/// order, on any machine, and [`Sum::finish`] gives the bits of the batch that was never cut.
+///
+/// Its serde form holds each value as its bits.
+///
+/// ```
+/// use optimized::Sum;
+/// let whole = [1.0, 1e8, -1e8, 3.0, 0.1].into_iter().enumerate();
+/// let sum = |rows: std::ops::Range<usize>| {
+///     whole.clone().skip(rows.start).take(rows.len()).fold(Sum::default(), |sum, (row, x)| {
+///         sum.merge(Sum::of_row(row as u64, x)).unwrap()
+///     })
+/// };
+/// let cut = sum(0..3).merge(sum(3..5))?;
+/// assert_eq!(cut.finish().to_bits(), sum(0..5).finish().to_bits());
+/// # Ok::<(), optimized::Apart>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u32, u64, u32)>", into = "Vec<(u32, u64, u32)>")]
+pub struct Sum {
+    nodes: Vec<Node>,
+}
+
+/// Two parts that do not meet, or a serialized one that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Apart {
+    /// The row after the last of the first part.
+    pub end: u64,
+    /// The first row of the second.
+    pub start: u64,
+}
+
+impl fmt::Display for Apart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sum: one part ends before row {} and the next begins with row {}", self.end, self.start)
+    }
+}
+
+impl std::error::Error for Apart {}
+
+impl Sum {
+    /// The part that is one row, by its index in the whole batch.
+    pub fn of_row(row: u64, value: f32) -> Sum {
+        Sum { nodes: vec![Node { level: 0, index: row, value }] }
+    }
+
+    /// Adds the row that follows.
+    pub(crate) fn push(&mut self, row: u64, value: f32) {
+        self.nodes.push(Node { level: 0, index: row, value });
+        self.join_siblings();
+    }
+
+    /// This part and the one whose rows follow. A part without rows meets every other.
+    ///
+    /// # Errors
+    ///
+    /// If its rows do not follow.
+    pub fn merge(self, next: Sum) -> Result<Sum, Apart> {
+        if let (Some(last), Some(first)) = (self.nodes.last(), next.nodes.first()) {
+            let (end, start) = (last.rows().end, first.rows().start);
+            if end != start {
+                return Err(Apart { end, start });
+            }
+        }
+        Ok(self.meets(next))
+    }
+
+    /// The merge of parts that are known to meet.
+    pub(crate) fn meets(mut self, next: Sum) -> Sum {
+        for node in next.nodes {
+            self.nodes.push(node);
+            self.join_siblings();
+        }
+        self
+    }
+
+    /// While the last two nodes are the two halves of one, puts that one in their place.
+    fn join_siblings(&mut self) {
+        while let [.., left, right] = self.nodes.as_slice() {
+            let siblings = left.level == right.level && left.index % 2 == 0 && right.index == left.index + 1;
+            if !siblings {
+                return;
+            }
+            let parent =
+                Node { level: left.level + 1, index: left.index / 2, value: left.value + right.value };
+            self.nodes.truncate(self.nodes.len() - 2);
+            self.nodes.push(parent);
+        }
+    }
+
+    /// The rows that this is the sum of.
+    pub fn rows(&self) -> core::ops::Range<u64> {
+        match (self.nodes.first(), self.nodes.last()) {
+            (Some(first), Some(last)) => first.rows().start..last.rows().end,
+            _ => 0..0,
+        }
+    }
+
+    /// The sum of all rows of this part; +0 where there is none. Only for a part that begins with row 0 is it
+    /// the batch's: elsewhere an odd last node would have had another partner.
+    pub fn finish(&self) -> f32 {
+        let mut nodes = self.nodes.iter().rev().map(|node| node.value);
+        let last = nodes.next().unwrap_or(0.0);
+        one_nan(nodes.fold(last, |sum, node| node + sum))
+    }
+}
+
+impl From<Sum> for Vec<(u32, u64, u32)> {
+    fn from(sum: Sum) -> Vec<(u32, u64, u32)> {
+        sum.nodes.into_iter().map(|node| (node.level, node.index, node.value.to_bits())).collect()
+    }
+}
+
+impl TryFrom<Vec<(u32, u64, u32)>> for Sum {
+    type Error = Apart;
+
+    fn try_from(nodes: Vec<(u32, u64, u32)>) -> Result<Sum, Apart> {
+        let mut sum = Sum::default();
+        for (level, index, bits) in nodes {
+            let fits = level < 64 && index.checked_add(1).is_some_and(|end| end <= u64::MAX >> level);
+            if !fits {
+                return Err(Apart { end: sum.rows().end, start: index });
+            }
+            sum = sum.merge(Sum { nodes: vec![Node { level, index, value: f32::from_bits(bits) }] })?;
+        }
+        Ok(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(b: usize) -> Vec<f32> {
+        (0..b).map(|row| ((row * 7919 % 1009) as f32 - 500.0) / 3.0).collect()
+    }
+
+    fn part(values: &[f32], rows: core::ops::Range<usize>) -> Sum {
+        let mut sum = Sum::default();
+        for row in rows {
+            sum.push(row as u64, values[row]);
+        }
+        sum
+    }
+
+    /// The tree as one would write it down: pairs of neighbours, level by level; an odd last moves up.
+    fn level_by_level(values: &[f32]) -> f32 {
+        let mut level = values.to_vec();
+        while level.len() > 1 {
+            level = level.chunks(2).map(|pair| if let [a, b] = pair { a + b } else { pair[0] }).collect();
+        }
+        level.first().copied().unwrap_or(0.0)
+    }
+
+    #[test]
+    fn the_tree_is_the_pairwise_one() {
+        for b in (0..70).chain([1000, 1023, 1024, 1025]) {
+            let values = values(b);
+            assert_eq!(part(&values, 0..b).finish().to_bits(), level_by_level(&values).to_bits(), "{b}");
+        }
+    }
+
+    #[test]
+    fn a_batch_cut_anywhere_in_three_gives_the_same_bits() {
+        let b = 23;
+        let values = values(b);
+        let whole = level_by_level(&values).to_bits();
+        for i in 0..=b {
+            for j in i..=b {
+                let [x, y, z] = [0..i, i..j, j..b].map(|rows| part(&values, rows));
+                let from_left = x.clone().merge(y.clone()).unwrap().merge(z.clone()).unwrap();
+                let from_right = x.merge(y.merge(z).unwrap()).unwrap();
+                assert_eq!(from_left.finish().to_bits(), whole, "{i} {j}");
+                assert_eq!(from_right, from_left, "{i} {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_meet_are_refused() {
+        let values = values(9);
+        let says = part(&values, 0..3).merge(part(&values, 4..9)).unwrap_err().to_string();
+        assert_eq!(says, "sum: one part ends before row 3 and the next begins with row 4");
+    }
+
+    #[test]
+    fn a_part_keeps_few_nodes() {
+        let values = values(1000);
+        for (i, j) in [(1, 999), (0, 1000), (511, 513), (3, 700)] {
+            assert!(part(&values, i..j).nodes.len() <= 18, "{i}..{j}");
+        }
+    }
+}

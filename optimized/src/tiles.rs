@@ -1,0 +1,124 @@
+//! One pass over the tokens of a batch: tile by tile, staged in the first-level cache, summed in the one
+//! order, written in ascending bursts. What the losses are made of; what they compute is theirs.
+
+use crate::{
+    Backend, Counts, Mask, Sum,
+    aggregate::Divisors,
+    lanes::{RowSum, TILE, TileSum},
+    mask::count,
+    memory::Store,
+    parallel::over_rows,
+};
+use core::ops::Range;
+use fearless_simd::{dispatch, prelude::*};
+
+/// Tokens that are computed before any is written: a burst of 2 KiB an output, a multiple of a tile's lanes.
+pub(crate) const STAGE: usize = 512;
+
+/// Room for K numbers a token.
+pub(crate) type Staged<const K: usize> = [[f32; STAGE]; K];
+
+/// What a pass gives beside its outputs.
+#[derive(Debug, Clone)]
+pub(crate) struct Passed<const S: usize> {
+    /// Of the first S numbers a token: the first by the aggregation's rows, the others plain.
+    pub(crate) sums: [Sum; S],
+    /// Tokens that the kernel counted.
+    pub(crate) counted: [u64; 2],
+    /// What was there to count.
+    pub(crate) counts: Counts,
+}
+
+/// Runs `kernel` over every token. It gets slots of one row, at most `STAGE`, and the weight of the row's
+/// tokens in the aggregate; it fills the first numbers of each staged array, +0 where a slot is masked, and
+/// gives two counts. An output takes the staged array of its place.
+///
+/// `kernel` must be marked `#[inline(always)]`, or it is compiled for the baseline and not for the level.
+pub(crate) fn pass<const K: usize, const S: usize>(
+    on: Backend,
+    mask: &Mask<'_>,
+    divisors: &Divisors,
+    out: [Option<&mut [f32]>; K],
+    kernel: impl Fn(Range<usize>, f32, &mut Staged<K>) -> [u32; 2] + Sync,
+) -> Passed<S> {
+    let store = Store::of::<f32>(mask.valid().len());
+    let block = |rows: Range<usize>, out: [Option<&mut [f32]>; K]| {
+        let passed = dispatch!(on.level(), simd => simd.vectorize(
+            #[inline(always)]
+            || block(mask, rows, divisors, store, out, &kernel)
+        ));
+        store.finish();
+        passed
+    };
+    over_rows(mask, out, &block, &Passed::merge)
+}
+
+#[inline(always)]
+fn block<const K: usize, const S: usize>(
+    mask: &Mask<'_>,
+    rows: Range<usize>,
+    divisors: &Divisors,
+    store: Store,
+    mut out: [Option<&mut [f32]>; K],
+    kernel: &impl Fn(Range<usize>, f32, &mut Staged<K>) -> [u32; 2],
+) -> Passed<S> {
+    let start = mask.start(rows.start);
+    let mut staged = [[0.0; STAGE]; K];
+    let mut passed = Passed::<S>::none();
+    for row in rows {
+        let slots = mask.row(row);
+        let tokens = count(&mask.valid()[slots.clone()]);
+        let weight = divisors.weight(tokens);
+        let mut row_sums = [RowSum::new(); S];
+        for tile in pieces(slots, TILE) {
+            let mut tile_sums = [TileSum::new(); S];
+            for slots in pieces(tile, STAGE) {
+                let counted = kernel(slots.clone(), weight, &mut staged);
+                passed.counted[0] += u64::from(counted[0]);
+                passed.counted[1] += u64::from(counted[1]);
+                for (sum, staged) in tile_sums.iter_mut().zip(&staged) {
+                    sum.add(&staged[..slots.len()]);
+                }
+                for (out, staged) in out.iter_mut().zip(&staged) {
+                    if let Some(out) = out {
+                        store.write(&mut out[slots.start - start..slots.end - start], &staged[..slots.len()]);
+                    }
+                }
+            }
+            for (row, tile) in row_sums.iter_mut().zip(tile_sums) {
+                row.add(tile.finish());
+            }
+        }
+        let index = mask.first_row() + row as u64;
+        for (s, (sum, of_row)) in passed.sums.iter_mut().zip(row_sums).enumerate() {
+            let of_row = of_row.finish();
+            sum.push(index, if s == 0 { divisors.of_row(of_row, tokens) } else { of_row });
+        }
+        passed.counts.rows += 1;
+        passed.counts.rows_with_tokens += u64::from(tokens > 0);
+        passed.counts.tokens += tokens;
+    }
+    passed
+}
+
+/// The slots in pieces of that length, the last one shorter.
+#[inline(always)]
+fn pieces(slots: Range<usize>, length: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = slots.end;
+    slots.step_by(length).map(move |start| start..end.min(start + length))
+}
+
+impl<const S: usize> Passed<S> {
+    fn none() -> Passed<S> {
+        Passed { sums: core::array::from_fn(|_| Sum::default()), counted: [0; 2], counts: Counts::default() }
+    }
+
+    fn merge(self, next: Passed<S>) -> Passed<S> {
+        let mut both = Passed { counts: self.counts.merge(next.counts), ..Passed::none() };
+        for (sum, (left, right)) in both.sums.iter_mut().zip(self.sums.into_iter().zip(next.sums)) {
+            *sum = left.meets(right);
+        }
+        both.counted = [self.counted[0] + next.counted[0], self.counted[1] + next.counted[1]];
+        both
+    }
+}
