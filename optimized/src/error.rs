@@ -91,6 +91,64 @@ pub enum Error {
         /// The batch's rows.
         of: u64,
     },
+    /// A vocabulary that is empty or too large.
+    Vocab {
+        /// The number of logits of a row.
+        vocab: usize,
+        /// The largest there may be.
+        most: usize,
+    },
+    /// Rows of logits would overlap.
+    LogitStride {
+        /// From one row's start to the next.
+        stride: usize,
+        /// Logits of a row.
+        vocab: usize,
+    },
+    /// An array has not a row of logits for every slot.
+    LogitLength {
+        /// The term that was called.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// Its length.
+        got: usize,
+        /// Slots of the mask.
+        slots: usize,
+        /// Logits of a row.
+        vocab: usize,
+        /// From one row's start to the next.
+        stride: usize,
+    },
+    /// A gradient has rows of another length than its logits.
+    GradVocab {
+        /// The term that was called.
+        op: &'static str,
+        /// The vocabulary of the gradient.
+        grad: usize,
+        /// The vocabulary of the logits.
+        logits: usize,
+    },
+    /// The action of a valid slot is no token of the vocabulary.
+    Action {
+        /// The term that was called.
+        op: &'static str,
+        /// The first such slot.
+        slot: usize,
+        /// Its action.
+        action: u32,
+        /// The number of logits of a row.
+        vocab: usize,
+    },
+    /// Two temperatures, and the statistics of one.
+    StatsOfEntropy {
+        /// The term that was called.
+        op: &'static str,
+        /// The temperature of the log-probability.
+        tau: f64,
+        /// The temperature of the entropy.
+        tau_ent: f64,
+    },
     /// A mean of nothing was asked for.
     Nothing {
         /// The term that was called.
@@ -133,6 +191,30 @@ impl fmt::Display for Error {
             Error::Part { op, first, rows, of } => write!(
                 f,
                 "{op}: `mask` holds {rows} rows from row {first} of a batch of {of}: sum the parts and merge them"
+            ),
+            Error::Vocab { vocab, most } => {
+                write!(f, "logits: a vocabulary of {vocab} and must be 1 to {most}")
+            }
+            Error::LogitStride { stride, vocab } => {
+                write!(f, "logits: `stride` is {stride} and rows have {vocab} logits")
+            }
+            Error::LogitLength { op, name, got, slots, vocab, stride } => {
+                let need =
+                    if *slots == 0 { 0 } else { (*slots as u128 - 1) * *stride as u128 + *vocab as u128 };
+                write!(
+                    f,
+                    "{op}: `{name}` has {got} elements, and {slots} slots with rows of {vocab} that begin {stride} apart need {need}"
+                )
+            }
+            Error::GradVocab { op, grad, logits } => {
+                write!(f, "{op}: `grad` has a vocabulary of {grad} and `logits` one of {logits}")
+            }
+            Error::Action { op, slot, action, vocab } => {
+                write!(f, "{op}: `actions[{slot}]` is {action} and must be below the vocabulary of {vocab}")
+            }
+            Error::StatsOfEntropy { op, tau, tau_ent } => write!(
+                f,
+                "{op}: `stats.of_ent` is absent and needed, since `tau` is {tau} and `tau_ent` {tau_ent}"
             ),
             Error::Nothing { op, what } => write!(f, "{op}: `mask` has no {what} to take a mean over"),
         }

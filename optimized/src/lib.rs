@@ -17,20 +17,29 @@
 mod aggregate;
 mod backend;
 mod check;
+mod entropy;
 mod error;
 mod grad;
 mod lanes;
+mod log_prob;
 mod mask;
 mod memory;
 mod parallel;
 mod sum;
 mod tiles;
+mod token_pass;
 mod value_loss;
 
 pub use backend::Backend;
+pub use entropy::entropy;
 pub use error::Error;
 pub use grad::Grad;
+pub use log_prob::log_prob;
 pub use mask::Mask;
 pub use reference::{Agg, CountRows, Half, ValueClip};
 pub use sum::{Apart, Counts, Sum};
+pub use token_pass::{
+    Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,
+    token_pass_grad_in_place,
+};
 pub use value_loss::{ValueLoss, ValueOut, ValueSums, value_loss, value_sums};

@@ -130,6 +130,15 @@ impl<'a> Mask<'a> {
         if row == self.b() { self.valid.len() } else { self.row(row).start }
     }
 
+    /// Whether a slot of the buffer belongs to a row.
+    #[inline(always)]
+    pub(crate) fn holds(&self, slot: usize) -> bool {
+        match self.rows {
+            Rows::Padded { t_len, stride, .. } => t_len == stride || slot % stride < t_len,
+            Rows::Packed { .. } => true,
+        }
+    }
+
     /// Every slot of the buffer, true where a token is.
     pub fn valid(&self) -> &'a [bool] {
         self.valid

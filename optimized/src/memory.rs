@@ -6,6 +6,18 @@
 /// Outputs at least this long are written past the caches: they would only push the inputs out. In bytes.
 const STREAM_FROM: usize = 4 << 20;
 
+/// A number that may be written past the caches.
+///
+/// # Safety
+///
+/// The type has no padding and no destructor, and its size divides 16.
+pub unsafe trait Number: Copy {}
+
+// SAFETY: 4 bytes, all of them the number.
+unsafe impl Number for f32 {}
+// SAFETY: 2 bytes, all of them the number.
+unsafe impl Number for half::bf16 {}
+
 /// How a large output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Store {
@@ -27,7 +39,7 @@ impl Store {
     ///
     /// If the lengths differ.
     #[inline(always)]
-    pub(crate) fn write(self, to: &mut [f32], burst: &[f32]) {
+    pub(crate) fn write<T: Number>(self, to: &mut [T], burst: &[T]) {
         match self {
             Store::Plain => to.copy_from_slice(burst),
             Store::Stream => stream(to, burst),
@@ -49,26 +61,30 @@ impl Store {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn stream(to: &mut [f32], burst: &[f32]) {
-    use core::arch::x86_64::{_mm_loadu_ps, _mm_stream_ps};
+fn stream<T: Number>(to: &mut [T], burst: &[T]) {
+    use core::arch::x86_64::{_mm_loadu_si128, _mm_stream_si128};
     assert_eq!(to.len(), burst.len());
     let head = to.as_ptr().align_offset(16).min(to.len());
     let (to_head, to) = to.split_at_mut(head);
     let (burst_head, burst) = burst.split_at(head);
     to_head.copy_from_slice(burst_head);
-    let (to, to_tail) = to.as_chunks_mut::<4>();
-    let (burst, burst_tail) = burst.as_chunks::<4>();
-    for (to, four) in to.iter_mut().zip(burst) {
-        // SAFETY: both point to four f32; `to` is aligned to 16 bytes, since `head` elements were left out;
-        // SSE is in every x86-64.
-        unsafe { _mm_stream_ps(to.as_mut_ptr(), _mm_loadu_ps(four.as_ptr())) }
+    let whole = to.len() - to.len() % (16 / size_of::<T>());
+    let (to, to_tail) = to.split_at_mut(whole);
+    let (burst, burst_tail) = burst.split_at(whole);
+    for at in (0..whole).step_by(16 / size_of::<T>()) {
+        // SAFETY: both have `whole` numbers without padding, a multiple of 16 bytes; `to` is aligned to 16
+        // bytes, since `head` numbers were left out; SSE2 is in every x86-64.
+        unsafe {
+            let sixteen = _mm_loadu_si128(burst.as_ptr().add(at).cast());
+            _mm_stream_si128(to.as_mut_ptr().add(at).cast(), sixteen);
+        }
     }
     to_tail.copy_from_slice(burst_tail);
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn stream(to: &mut [f32], burst: &[f32]) {
+fn stream<T: Number>(to: &mut [T], burst: &[T]) {
     to.copy_from_slice(burst);
 }
 
@@ -89,6 +105,7 @@ pub(crate) fn prefetch<T>(x: &[T], at: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::bf16;
 
     #[test]
     fn a_streamed_burst_arrives_whole_and_touches_nothing_else() {
@@ -100,6 +117,12 @@ mod tests {
                 Store::Stream.finish();
                 assert_eq!(to[start..start + n], burst);
                 assert!(to[..start].iter().chain(&to[start + n..]).all(|x| *x == -1.0));
+                let burst: Vec<bf16> = burst.into_iter().map(bf16::from_f32).collect();
+                let mut to = vec![bf16::NEG_ONE; 64];
+                Store::Stream.write(&mut to[start..start + n], &burst);
+                Store::Stream.finish();
+                assert_eq!(to[start..start + n], burst);
+                assert!(to[..start].iter().chain(&to[start + n..]).all(|x| *x == bf16::NEG_ONE));
             }
         }
     }

@@ -76,3 +76,22 @@ fn halves<O: Cut, P: Send>(
     );
     merge(left, right)
 }
+
+/// Runs `block` over blocks of slots, whatever rows they are of, each with its part of the outputs. A block has
+/// at most `most` slots, and at least one.
+pub(crate) fn over_slots<O: Cut>(
+    slots: Range<usize>,
+    most: usize,
+    out: O,
+    block: &(impl Fn(Range<usize>, O) + Sync),
+) {
+    if slots.len() <= most.max(1) {
+        return block(slots, out);
+    }
+    let middle = slots.start + slots.len() / 2;
+    let (left, right) = out.cut(slots.len() / 2);
+    rayon::join(
+        || over_slots(slots.start..middle, most, left, block),
+        || over_slots(middle..slots.end, most, right, block),
+    );
+}
