@@ -30,6 +30,27 @@ pub const LENGTHS: [(usize, &str); 12] = [
     (4099, "many blocks and a prime number of tokens"),
 ];
 
+/// Row lengths round every edge that the fast path's order and its blocks have, each with its reason.
+pub const EDGES: [(usize, &str); 17] = [
+    (1, "one token"),
+    (7, "one less than a group of GAE"),
+    (8, "a group"),
+    (9, "a group and one"),
+    (15, "one less than the widest vector"),
+    (16, "the widest vector"),
+    (17, "a vector and one"),
+    (127, "one less than the lanes of a tile"),
+    (128, "the lanes of a tile, one step"),
+    (129, "the second step begins"),
+    (511, "one less than a stage"),
+    (512, "a stage"),
+    (513, "a stage and one"),
+    (2047, "one less than a tile"),
+    (2048, "a tile"),
+    (2049, "a tile and one"),
+    (4099, "two tiles and a prime number of tokens"),
+];
+
 /// Masks as text, a row for each `/`, with their reasons.
 pub const MASKS: [(&str, &str); 11] = [
     ("1", "one token in all"),

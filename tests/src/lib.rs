@@ -5,6 +5,7 @@ pub mod budget;
 pub mod cases;
 pub mod dump;
 pub mod evaluate;
+pub mod fast;
 pub mod outputs;
 pub mod report;
 mod skipped;

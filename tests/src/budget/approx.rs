@@ -3,21 +3,41 @@
 //! Every operation adds the rounding of the operands' precision to the error that the operands bring along.
 //! Nothing is tuned: the only constants are the unit roundoff and the accuracy of exp and ln.
 
+/// The order that the other evaluation's sums are known to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Any.
+    Any,
+    /// That of ORDER.md, operation by operation: what is exact there adds nothing here.
+    Written,
+}
+
 /// The precision that the numbers compared with were computed in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Precision {
     /// Unit roundoff of their arithmetic plus that of ours: both evaluations round, and the bounds add up.
-    u: f64,
+    pub(super) u: f64,
     /// Half the spacing of its subnormal numbers, what an underflowing operation may lose.
     tiny: f64,
+    /// Where its numbers end.
+    largest: f64,
+    pub(super) order: Order,
 }
 
 impl Precision {
     /// Theirs in f32, ours in f64.
-    pub const F32: Precision =
-        Precision { u: 1.0 / 16_777_216.0 + f64::EPSILON / 2.0, tiny: 1.401_298_464_324_817e-45 };
+    pub const F32: Precision = Precision {
+        u: 1.0 / 16_777_216.0 + f64::EPSILON / 2.0,
+        tiny: 1.401_298_464_324_817e-45,
+        largest: f64::INFINITY,
+        order: Order::Any,
+    };
     /// Both in f64.
-    pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324 };
+    pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324, ..Precision::F32 };
+    /// Theirs by `optimized/ORDER.md`, in f32: the order of every sum is known, and a number beyond the range
+    /// makes what follows from it undetermined (off by ∞), as an overflow to ∞ may.
+    pub const ORDER: Precision =
+        Precision { largest: f32::MAX as f64, order: Order::Written, ..Precision::F32 };
 
     /// A number both sides read from the same file: exact.
     pub fn given(self, value: f64) -> Approx {
@@ -26,7 +46,12 @@ impl Precision {
 
     /// A setting such as γ = 0.9, which each side rounds to its own precision.
     pub fn setting(self, value: f64) -> Approx {
-        Approx { value, off: if value.is_finite() { self.u * value.abs() } else { 0.0 }, p: self }
+        let rounding = match self.order {
+            Order::Any => self.u * value.abs(),
+            // Once, on entry, to nearest: so the rounding is known.
+            Order::Written => (f64::from(value as f32) - value).abs(),
+        };
+        Approx { value, off: if value.is_finite() { rounding } else { 0.0 }, p: self }
     }
 
     /// Σ over n terms in any order: each addition rounds a partial sum that is at most Σ|x|, so the sum is
@@ -57,6 +82,16 @@ impl Approx {
         self.value.abs() + self.off
     }
 
+    /// The reference's own number for what was bounded here.
+    pub fn at(self, value: f64) -> Approx {
+        Approx { value, ..self }
+    }
+
+    /// The same number, rounded once more.
+    pub fn once(self) -> Approx {
+        self.rounded(self.value, self.off)
+    }
+
     /// The same number, off by `extra` more.
     pub fn widened(self, extra: f64) -> Approx {
         Approx { off: self.off + extra, ..self }
@@ -64,14 +99,50 @@ impl Approx {
 
     /// An operation whose exact result is `value` and whose operands bring `off`, rounded once.
     fn rounded(self, value: f64, off: f64) -> Approx {
-        let off = if value.is_finite() { off + self.p.u * (value.abs() + off) + self.p.tiny } else { 0.0 };
-        Approx { value, off, p: self.p }
+        self.within(value, off, self.p.u)
     }
 
     /// A function of relative accuracy 1 ULP, which is two unit roundoffs.
     fn by_function(self, value: f64, off: f64) -> Approx {
-        let off = off + 2.0 * self.p.u * (value.abs() + off) + self.p.tiny;
-        Approx { value, off: if value.is_finite() { off } else { 0.0 }, p: self.p }
+        self.within(value, off, 2.0 * self.p.u)
+    }
+
+    /// An operation of that relative accuracy. What may lie beyond the range is off by ∞, whatever it is then.
+    fn within(self, value: f64, off: f64, u: f64) -> Approx {
+        let off = if off.is_nan() || off == f64::INFINITY {
+            f64::INFINITY
+        } else if !value.is_finite() {
+            0.0
+        } else {
+            let off = off + u * (value.abs() + off) + self.p.tiny;
+            if value.abs() + off > self.p.largest { f64::INFINITY } else { off }
+        };
+        Approx { value, off, p: self.p }
+    }
+
+    /// Whether it is a number that every evaluation has to the bit.
+    fn is_exactly(self, x: f64) -> bool {
+        self.off == 0.0 && self.value == x
+    }
+
+    /// Whether multiplying by it rounds nothing in the written order: a power of two, known to the bit.
+    fn only_scales(self) -> bool {
+        let power = self.value.to_bits() & ((1 << 52) - 1) == 0;
+        self.p.order == Order::Written && self.off == 0.0 && power && self.value.is_normal()
+    }
+
+    /// a b + c with one rounding, where the order has it so; with two where the order is not known.
+    pub fn times_plus(self, b: Approx, c: Approx) -> Approx {
+        match self.p.order {
+            Order::Any => self * b + c,
+            Order::Written => self.rounded(self.value * b.value + c.value, self.product_off(b) + c.off),
+        }
+    }
+
+    fn product_off(self, other: Approx) -> f64 {
+        // ∞ times an exact number is not off.
+        let times = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a.abs() * b };
+        times(self.value, other.off) + times(other.value, self.off) + times(self.off, other.off)
     }
 
     /// x².
@@ -135,6 +206,9 @@ impl Approx {
 impl core::ops::Add for Approx {
     type Output = Approx;
     fn add(self, other: Approx) -> Approx {
+        if self.p.order == Order::Written && (self.is_exactly(0.0) || other.is_exactly(0.0)) {
+            return if other.is_exactly(0.0) { self } else { other };
+        }
         self.rounded(self.value + other.value, self.off + other.off)
     }
 }
@@ -156,8 +230,11 @@ impl core::ops::Neg for Approx {
 impl core::ops::Mul for Approx {
     type Output = Approx;
     fn mul(self, other: Approx) -> Approx {
-        let off = self.value.abs() * other.off + other.value.abs() * self.off + self.off * other.off;
-        self.rounded(self.value * other.value, off)
+        let (value, off) = (self.value * other.value, self.product_off(other));
+        if self.only_scales() || other.only_scales() {
+            return self.within(value, off, 0.0);
+        }
+        self.rounded(value, off)
     }
 }
 

@@ -6,6 +6,7 @@
 //! budget either passes.
 
 mod approx;
+mod order;
 mod policy_loss;
 mod step;
 mod targets;

@@ -1,43 +1,60 @@
 //! Budgets of what ties tokens and terms together: `eq:aggregate`, `eq:kl-loss`, `eq:total-loss`.
 
-use super::{Approx, Grid, Precision, targets};
+use super::{Approx, Grid, Precision, approx::Order, targets};
 use reference::{Agg, Coefficients, CountRows, Kl, KlEstimate, KlGrad, Mask};
 
-/// `eq:aggregate`: sums in any order, then one or two quotients.
+/// `eq:aggregate`: sums, then one or two quotients.
 pub fn aggregate(p: Precision, x: &Grid, mask: &Mask, agg: Agg) -> Approx {
-    let rows = 0..mask.shape().0;
-    let all = || rows.clone().flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| x[(row, t)]));
-    let n_seq = |count| {
-        p.given(match count {
-            CountRows::All => mask.shape().0,
-            CountRows::WithTokens => rows.clone().filter(|row| mask.end(*row) > 0).count(),
-        } as f64)
+    let row_mean = |row| match mask.tokens_of(row).len() {
+        0 => p.given(0.0),
+        n => p.row_sum(x, mask, row) / p.given(n as f64),
     };
-    let row_mean = |row| {
-        let tokens = mask.tokens_of(row);
-        let n = tokens.len() as f64;
-        if n == 0.0 { p.given(0.0) } else { p.sum(tokens.into_iter().map(|t| x[(row, t)])) / p.given(n) }
-    };
+    let all = || p.tokens_sum(x, mask);
     match agg {
-        Agg::TokenMean => p.sum(all()) / p.given(mask.count() as f64),
-        Agg::TokenSum => p.sum(all()),
-        Agg::SeqMeanTokenSum { rows } => p.sum(all()) / n_seq(rows),
-        Agg::SeqMeanTokenMean { rows: count } => p.sum(rows.clone().map(row_mean)) / n_seq(count),
-        Agg::SeqMeanTokenSumNorm { rows, scale } => p.sum(all()) / (n_seq(rows) * p.setting(scale)),
-        Agg::TokenSumNorm { scale } => p.sum(all()) / p.setting(scale),
+        Agg::TokenMean => all() / p.given(mask.count() as f64),
+        Agg::TokenSum => all(),
+        Agg::SeqMeanTokenSum { rows } => all() / n_seq(p, mask, rows),
+        Agg::SeqMeanTokenMean { rows } => {
+            p.rows_sum((0..mask.shape().0).map(row_mean).collect()) / n_seq(p, mask, rows)
+        }
+        // S first or N first: two quotients either way.
+        Agg::SeqMeanTokenSumNorm { rows, scale } => all() / n_seq(p, mask, rows) / p.setting(scale),
+        Agg::TokenSumNorm { scale } => all() / p.setting(scale),
     }
 }
 
-/// The weight of a token in an aggregate: its gradient, two quotients at most.
+fn n_seq(p: Precision, mask: &Mask, count: CountRows) -> Approx {
+    let rows = 0..mask.shape().0;
+    p.given(match count {
+        CountRows::All => rows.len(),
+        CountRows::WithTokens => rows.filter(|row| mask.end(*row) > 0).count(),
+    } as f64)
+}
+
+/// The weight of a token in an aggregate: its gradient. Two quotients at most, of numbers that are rounded.
 pub(super) fn share(p: Precision, mask: &Mask, agg: Agg) -> Grid {
-    reference::aggregate::aggregate_grad(mask, agg)
-        .map(|share| p.setting(share) * p.given(1.0) * p.given(1.0))
+    let share = reference::aggregate::aggregate_grad(mask, agg);
+    if p.order == Order::Any {
+        return share.map(|share| p.setting(share).once().once());
+    }
+    let one = p.given(1.0);
+    let of_row = |row| match agg {
+        Agg::TokenMean => one / p.given(mask.count() as f64),
+        Agg::TokenSum => one,
+        Agg::SeqMeanTokenSum { rows } => one / n_seq(p, mask, rows),
+        Agg::SeqMeanTokenMean { rows } => {
+            one / p.given(mask.tokens_of(row).len() as f64) / n_seq(p, mask, rows)
+        }
+        Agg::SeqMeanTokenSumNorm { rows, scale } => one / n_seq(p, mask, rows) / p.setting(scale),
+        Agg::TokenSumNorm { scale } => one / p.setting(scale),
+    };
+    let weights: Vec<Approx> = (0..mask.shape().0).map(of_row).collect();
+    p.each(mask, |slot| weights[slot.0])
 }
 
 /// How many tokens of a share may be counted by one evaluation and not by the other, as a share.
 pub fn counted(p: Precision, mask: &Mask, value: f64, in_doubt: usize) -> Approx {
-    let share = p.given(value) * p.given(1.0);
-    share.widened(in_doubt as f64 / mask.count().max(1) as f64)
+    p.given(value).once().widened(in_doubt as f64 / mask.count().max(1) as f64)
 }
 
 /// `eq:kl-loss` and its gradient in log π.

@@ -8,6 +8,8 @@ use reference::{Agg, Half, Mask, ValueClip};
 
 /// What `eq:value-loss` may be off.
 pub struct ValueBudget {
+    /// The squared error of each token.
+    pub per_token: Grid,
     /// L_V.
     pub loss: Approx,
     /// Tokens whose clip flag may differ.
@@ -41,6 +43,7 @@ pub fn value_loss(
     ValueBudget {
         loss: p.given(half.factor()) * aggregate(p, &per_token, mask, agg),
         clip_in_doubt: doubtful.iter().filter(|x| x.value == 1.0).count(),
+        per_token,
     }
 }
 
@@ -55,9 +58,16 @@ fn errors(p: Precision, v: Approx, v_old: Approx, ret: Approx, eps_v: f64) -> (A
 /// of one size beyond it.
 fn value_in_doubt(p: Precision, v: Approx, v_old: Approx, ret: Approx, eps_v: f64) -> bool {
     let (plain, clipped) = errors(p, v, v_old, ret, eps_v);
+    let tie = (v - v_old).value.abs() > eps_v && plain.square().may_cross(clipped.square());
+    tie || at_bound(p, v, v_old, eps_v)
+}
+
+/// Whether V may be inside its range for one evaluation alone. A bound rounds at the size of V_old, which ε_v
+/// does not know; V − V_old, clamped as in the post's code, rounds at its own.
+fn at_bound(p: Precision, v: Approx, v_old: Approx, eps_v: f64) -> bool {
+    let radius = p.setting(eps_v);
     let moved = (v - v_old).abs();
-    let tie = moved.value > eps_v && plain.square().may_cross(clipped.square());
-    tie || moved.may_cross(p.setting(eps_v))
+    v.may_cross(v_old - radius) || v.may_cross(v_old + radius) || moved.may_cross(radius)
 }
 
 /// ∂L_V/∂V: 2 (V − R) or 0; either, where the clip is in doubt.
@@ -74,18 +84,16 @@ pub fn value_loss_grad(
     half: Half,
 ) -> Grid {
     let share = share(p, mask, agg);
-    let radius = p.setting(eps_v);
     p.each(mask, |slot| {
         let (plain, clipped) = errors(p, v[slot], v_old[slot], ret[slot], eps_v);
-        let outside = (v[slot] - v_old[slot]).abs();
+        let beyond = (v[slot] - v_old[slot]).value.abs() > eps_v;
         let (flat, doubt) = match form {
             ValueClip::Off => (false, false),
-            ValueClip::ClippedOnly => (outside.value > eps_v, outside.may_cross(radius)),
-            ValueClip::Max => {
-                let beyond = outside.value > eps_v;
-                let tie = beyond && plain.square().may_cross(clipped.square());
-                (beyond && clipped.square().value > plain.square().value, tie || outside.may_cross(radius))
-            }
+            ValueClip::ClippedOnly => (beyond, at_bound(p, v[slot], v_old[slot], eps_v)),
+            ValueClip::Max => (
+                beyond && clipped.square().value > plain.square().value,
+                value_in_doubt(p, v[slot], v_old[slot], ret[slot], eps_v),
+            ),
         };
         let (sloped, zero) = (p.given(2.0) * plain, p.given(0.0));
         let slope = match (flat, doubt) {

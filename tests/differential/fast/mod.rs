@@ -1,0 +1,26 @@
+//! Suites over the table of fast terms (`conformance::fast::TERMS`): each is written once and runs over every
+//! term, so a new term is one entry in the table.
+
+mod bits;
+mod budgets;
+mod golden;
+mod partition;
+mod poison;
+
+use conformance::fast::{Case, Outputs};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Threads to run with: alone, as many as a small machine has, and a number that divides nothing.
+const THREADS: [usize; 3] = [1, 2, 3];
+
+/// A pool of that many threads.
+fn threads(n: usize) -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(n).build().expect("a pool of threads")
+}
+
+/// Fails with the place where two outputs of a case differ.
+fn assert_same_bits(stem: &str, case: &Case, how: &str, got: &Outputs, want: &Outputs) {
+    if let Some(difference) = got.difference(want) {
+        panic!("{stem}, {case:?}: {how}: {difference}");
+    }
+}

@@ -1,0 +1,67 @@
+//! The table of fast terms: how each runs on a backend, on which inputs, and what the reference says of them.
+//!
+//! A term stands here once, and every suite of `tests/differential/fast` runs over all of them: the same bits
+//! on every backend and thread count, the budget against the reference, poison, sentinels, layouts, parts
+//! and golden hashes.
+
+mod batch;
+mod case;
+mod laid;
+mod outputs;
+mod room;
+mod truth;
+mod value_loss;
+
+pub use batch::Batch;
+pub use case::{Case, Got, in_parts};
+pub use laid::{Laid, Layout};
+pub use outputs::{Outputs, Value};
+pub use room::Room;
+pub use truth::{Judged, Want, judge};
+
+use optimized::Backend;
+use reference::{Agg, CountRows};
+
+/// One term of the fast path.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// Its name in every crate.
+    pub stem: &'static str,
+    /// Its cases: every option in one of them, every edge of a block too.
+    pub cases: fn() -> Vec<Case>,
+    /// Whether a token's result depends on later tokens of its row, as that of a recursion does.
+    pub looks_ahead: bool,
+    /// Whether a token's result depends on other rows by more than their counts.
+    pub across_rows: bool,
+}
+
+/// Every way to aggregate, for the losses to go through. Neither scale is a power of two.
+pub(crate) const AGGS: [Agg; 9] = [
+    Agg::TokenMean,
+    Agg::SeqMeanTokenMean { rows: CountRows::WithTokens },
+    Agg::TokenSumNorm { scale: 1000.0 },
+    Agg::SeqMeanTokenSum { rows: CountRows::WithTokens },
+    Agg::SeqMeanTokenMean { rows: CountRows::All },
+    Agg::SeqMeanTokenSumNorm { rows: CountRows::WithTokens, scale: 300.1 },
+    Agg::TokenSum,
+    Agg::SeqMeanTokenSum { rows: CountRows::All },
+    Agg::SeqMeanTokenSumNorm { rows: CountRows::All, scale: 70.3 },
+];
+
+/// Every fast term, in the order of the step.
+pub const TERMS: &[Term] = &[value_loss::TERM];
+
+/// Whether each backend of this machine gives the bits of the fallback: on the term's small cases, so that a
+/// command can ask.
+///
+/// # Panics
+///
+/// If the fast path refuses a case.
+pub fn bits_equal(term: &Term) -> Vec<(Backend, bool)> {
+    let cases: Vec<Case> = (term.cases)().into_iter().filter(|case| case.batch.valid.len() <= 4096).collect();
+    let all = |on: Backend| -> Vec<Outputs> { cases.iter().map(|case| case.plain(on)).collect() };
+    let backends = Backend::available();
+    let wanted = all(backends[0]);
+    let equal = |on: Backend| all(on).iter().zip(&wanted).all(|(got, want)| got.difference(want).is_none());
+    backends.into_iter().map(|on| (on, equal(on))).collect()
+}
