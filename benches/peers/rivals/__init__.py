@@ -1,0 +1,1 @@
+"""Others on our arrays: a file for each family of terms, and what all of them share."""

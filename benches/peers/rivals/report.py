@@ -1,0 +1,107 @@
+"""What was measured, as tables and as JSON."""
+
+import json
+
+
+def of(work, level, contenders, bind):
+    """The report of one work. Where `bind` is false no target is judged."""
+    medians = {c.label: c.median() for c in contenders}
+    return {
+        "work": work.name,
+        "level": level,
+        "tokens": work.tokens,
+        "bytes": work.bytes_moved,
+        "contenders": [line(work, c, medians.get("ours")) for c in contenders],
+        "targets": [judge(t, contenders, bind) for t in work.targets],
+    }
+
+
+def line(work, contender, ours):
+    """One contender's line."""
+    ns = contender.median()
+    return {
+        "who": contender.label,
+        "ms": round(ns / 1e6, 4),
+        "least ms": round(min(contender.ns) / 1e6, 4),
+        "runs": len(contender.ns),
+        "in units of ours": round(ns / ours, 3) if ours else None,
+        "ns a token": round(ns / work.tokens, 3),
+        "GB/s": None if contender.label.startswith(("read", "copy")) else round(work.bytes_moved / ns, 2),
+    } | contender.about
+
+
+def judge(target, contenders, bind):
+    """A target with what was reached: the fastest of those it is set against, over ours."""
+    group = target.streams if target.against == "ceiling" else target.against
+    others = [c for c in contenders if c.group == group]
+    ours = next((c for c in contenders if c.label == target.ours), None)
+    fastest = min(others, key=lambda c: c.median(), default=None)
+    reached = fastest.median() / ours.median() if ours and fastest else None
+    verdict = "absent" if reached is None else "-" if not bind else "met" if reached >= target.ratio else "missed"
+    return {
+        "whose": target.ours,
+        "against": fastest.label if fastest else group,
+        "to reach": target.ratio if bind else None,
+        "reached": None if reached is None else round(reached, 3),
+        "verdict": verdict,
+    }
+
+
+def shown(x):
+    """A cell."""
+    return "" if x is None or x == "" or x == [] else f"{x:.4g}" if isinstance(x, float) else str(x)
+
+
+def rows(columns, lines):
+    """A markdown table."""
+    head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join(head + ["| " + " | ".join(shown(line.get(c)) for c in columns) + " |" for line in lines])
+
+
+CONTENDERS = ("who", "ms", "in units of ours", "ns a token", "GB/s", "cores busy", "use of the tolerance", "note")
+
+
+def table(report):
+    """All contenders of a work."""
+    by_time = sorted(report["contenders"], key=lambda line: line["ms"])
+    return f"### {report['work']}\n\n" + rows(CONTENDERS, by_time) + "\n"
+
+
+def targets(result):
+    """One line for each target."""
+    lines = [{"work": r["work"]} | t for r in result["reports"] for t in r["targets"]]
+    return rows(("work", "whose", "against", "to reach", "reached", "verdict"), lines)
+
+
+def page(result):
+    """The whole as a page."""
+    m, conditions = result["machine"], result["machine"]["conditions"]
+    level = "held to AVX2" if result["level"] == "avx2" else "the best that the CPU has; reported without targets"
+    versions = ", ".join(f"{name} {x}" for name, x in result["versions"].items() if name != "rustc")
+    return f"""# Ours against others: {level}, {result["threads"]} threads
+
+Medians of {result["rounds"]} interleaved rounds on {m["cpu"]}, {m["cores"]} cores, L3 {m["l3"]}, huge pages {m["huge pages"]},
+load before the run {m["load before"]}. torch runs at {conditions["torch"]}, Inductor at {conditions["Inductor"]}; jemalloc with
+{conditions["jemalloc"]}. {versions}; {result["versions"]["rustc"]}.
+
+```console
+$ {result["command"]}
+```
+
+What is set against ours is the fastest of its kind, the ceiling the faster of a plain and a non-temporal copy. Reached is
+their median over ours.
+
+{targets(result)}
+
+## Each work
+
+GB/s is of each input read once and each output written once. A contender's answer uses that share of its tolerance, which
+only shows that it did the same work.
+
+{chr(10).join(table(report) for report in result["reports"])}"""
+
+
+def record(result, stem):
+    """Both files."""
+    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(page(result))

@@ -1,0 +1,158 @@
+"""Ours against others and against the memory, on the same arrays in the same run.
+
+    python speed.py --level avx2       both sides held to AVX2: here the targets bind
+    python speed.py --level native     the best that the CPU has, reported without targets
+    python speed.py --small            small sizes and few rounds: shows that everything runs
+
+Every answer is held against one computed in f64 before anything is timed. Then, in every
+round, each contender has its turn: a run that is not timed, and one or more that are. The
+tables give medians. `--record` writes them to benches/results.
+"""
+
+import argparse
+import os
+import pathlib
+import random
+import statistics
+import sys
+import tempfile
+import time
+
+FAMILIES = ("gae", "whiten", "losses", "logits")
+# OpenMP's threads still spin for some milliseconds after their work; the next must not meet them.
+PAUSE = 0.02
+SHORT = 0.03  # seconds; what takes less is timed three times a turn
+
+
+class Contender:
+    """Somebody's way to do a work, or a ceiling, with the times it took."""
+
+    def __init__(self, label, group, once, about=None):
+        self.label, self.group, self.once, self.about = label, group, once, about or {}
+        self.ns = []
+
+    def turn(self):
+        time.sleep(PAUSE)
+        first = self.once()
+        self.ns += [self.once() for _ in range(3 if first < SHORT * 1e9 else 1)]
+
+    def median(self):
+        return statistics.median(self.ns)
+
+
+def timed(rival, threads):
+    """Nanoseconds of one run of a rival, on the threads it is meant to have."""
+    from rivals import machine
+
+    def once():
+        started = time.perf_counter_ns()
+        out = rival.run()
+        took = time.perf_counter_ns() - started
+        del out  # freed outside of what is timed; the pages stay for the next run
+        assert machine.threads_now() == {threads}
+        return took
+
+    return once
+
+
+def rivals_of(work, args):
+    """Every rival, compiled and held to the answer."""
+    from rivals import compiled
+
+    for label, rival in work.rivals.items():
+        about = {"note": rival.note}
+        if rival.code:
+            seen = about["threads in its code"] = compiled.threads_in(compiled.code_of(rival.code))
+            assert seen == [args.threads] or args.small and not seen, f"{label}: compiled for {seen} threads"
+        about["use of the tolerance"] = round(work.check(label, rival.answers(rival.run()), rival.looser), 4)
+        busy, started = time.process_time(), time.perf_counter()
+        rival.run()
+        about["cores busy"] = round((time.process_time() - busy) / (time.perf_counter() - started), 1)
+        yield Contender(label, rival.bar, timed(rival, args.threads), about)
+
+
+def ours_of(work, child, level, args):
+    """Our phases, held to the same answer; none where the crate has not got the term."""
+    from rivals.ours import Absent
+
+    for label, phase in work.phases.items():
+        try:
+            used = work.check(label, child.answers(phase, level, args.threads))
+        except Absent as absent:
+            print(f"  absent: {absent}", file=sys.stderr)
+            continue
+        about = {"use of the tolerance": round(used, 4)}
+        once = lambda phase=phase: child.time("time", phase, level, threads=args.threads)  # noqa: E731
+        yield Contender(label, "ours", once, about)
+
+
+def ceilings_of(child, args):
+    """Every ceiling that the work has, plain and past the caches."""
+    for streams, store in child.ask("ceilings")["ceilings"]:
+        once = lambda a=streams, b=store: child.time("ceiling", a, b, threads=args.threads)  # noqa: E731
+        yield Contender(f"{streams}, {store}", streams, once)
+
+
+def measure(work, child, args):
+    """All contenders with their times."""
+    level = child.ask("levels")["best"] if args.level == "native" else args.level
+    print(f"{work.name}: ours at {level}", file=sys.stderr)
+    contenders = [*ours_of(work, child, level, args), *rivals_of(work, args), *ceilings_of(child, args)]
+    order = random.Random(7)
+    for _ in range(args.rounds):
+        for contender in order.sample(contenders, len(contenders)):  # no one always follows the same
+            contender.turn()
+    return level, contenders
+
+
+def run(args):
+    """Works one after the other; their reports."""
+    import numpy as np
+    from rivals import compiled, gae, logits, losses, machine, ours, report, whiten
+
+    conditions = machine.verify(args.level, args.threads)
+    compiled.hold(args.threads, 256 if args.level == "avx2" else None)
+    conditions["Inductor"] = compiled.vectors()
+    about = machine.describe() | {"conditions": conditions}
+    path, reports = ours.build(), []
+    families = dict(gae=gae, whiten=whiten, losses=losses, logits=logits)
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        for name in args.only:
+            for work in families[name].works(np.random.default_rng(17), args.small):
+                if not work.same_as:
+                    for old in pathlib.Path(folder).iterdir():
+                        old.unlink()
+                ours.write(folder, work.arrays)
+                with ours.Ours(path, folder, work) as child:
+                    level, contenders = measure(work, child, args)
+                reports.append(report.of(work, level, contenders, bind=args.level == "avx2"))
+                print(report.table(reports[-1]), file=sys.stderr)
+    return {"machine": about, "versions": machine.versions(), "reports": reports}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--level", choices=("avx2", "native"), default="avx2")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=None, help="15, or 2 with --small")
+    parser.add_argument("--only", nargs="+", choices=FAMILIES, default=FAMILIES)
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--record", action="store_true", help="write speed-LEVEL.json and .md to benches/results")
+    parser.add_argument("--folder", default="/dev/shm" if os.path.isdir("/dev/shm") else None, help="for the arrays")
+    args = parser.parse_args()
+    args.rounds = args.rounds or (2 if args.small else 15)
+
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    from rivals import machine, report
+
+    machine.start_over(args.level, args.threads)
+    result = run(args)
+    result |= {"level": args.level, "threads": args.threads, "rounds": args.rounds}
+    result["command"] = " ".join(["python benches/peers/speed.py", *sys.argv[1:]])
+    print(report.page(result))
+    if args.record:
+        report.record(result, pathlib.Path(__file__).parents[1] / "results" / f"speed-{args.level}")
+
+
+if __name__ == "__main__":
+    main()
