@@ -27,8 +27,8 @@ SHORT = 0.03  # seconds; what takes less is timed three times a turn
 class Contender:
     """Somebody's way to do a work, or a ceiling, with the times it took."""
 
-    def __init__(self, label, group, once, about=None):
-        self.label, self.group, self.once, self.about = label, group, once, about or {}
+    def __init__(self, label, group, once, moved, about=None):
+        self.label, self.group, self.once, self.moved, self.about = label, group, once, moved, about or {}
         self.ns = []
 
     def turn(self):
@@ -40,14 +40,19 @@ class Contender:
         return statistics.median(self.ns)
 
 
-def timed(rival, threads):
+def timed(rival, threads, about):
     """Nanoseconds of one run of a rival, on the threads it is meant to have."""
     from rivals import machine
 
+    wall = cpu = 0
+
     def once():
-        started = time.perf_counter_ns()
+        nonlocal wall, cpu
+        busy, started = time.process_time_ns(), time.perf_counter_ns()
         out = rival.run()
         took = time.perf_counter_ns() - started
+        wall, cpu = wall + took, cpu + time.process_time_ns() - busy
+        about["cores busy"] = round(cpu / wall, 1)
         del out  # freed outside of what is timed; the pages stay for the next run
         assert machine.threads_now() == {threads}
         return took
@@ -65,17 +70,14 @@ def rivals_of(work, args):
             seen = about["threads in its code"] = compiled.threads_in(compiled.code_of(rival.code))
             assert seen == [args.threads] or args.small and not seen, f"{label}: compiled for {seen} threads"
         about["use of the tolerance"] = round(work.check(label, rival.answers(rival.run()), rival.looser), 4)
-        busy, started = time.process_time(), time.perf_counter()
-        rival.run()
-        about["cores busy"] = round((time.process_time() - busy) / (time.perf_counter() - started), 1)
-        yield Contender(label, rival.bar, timed(rival, args.threads), about)
+        yield Contender(label, rival.bar, timed(rival, args.threads, about), work.moved, about)
 
 
 def ours_of(work, child, level, args):
     """Our phases, held to the same answer; none where the crate has not got the term."""
     from rivals.ours import Absent
 
-    for label, phase in work.phases.items():
+    for label, (phase, moved) in work.phases.items():
         try:
             used = work.check(label, child.answers(phase, level, args.threads))
         except Absent as absent:
@@ -83,14 +85,14 @@ def ours_of(work, child, level, args):
             continue
         about = {"use of the tolerance": round(used, 4)}
         once = lambda phase=phase: child.time("time", phase, level, threads=args.threads)  # noqa: E731
-        yield Contender(label, "ours", once, about)
+        yield Contender(label, "ours", once, moved, about)
 
 
 def ceilings_of(child, args):
     """Every ceiling that the work has, plain and past the caches."""
-    for streams, store in child.ask("ceilings")["ceilings"]:
+    for streams, store, moved in child.ask("ceilings")["ceilings"]:
         once = lambda a=streams, b=store: child.time("ceiling", a, b, threads=args.threads)  # noqa: E731
-        yield Contender(f"{streams}, {store}", streams, once)
+        yield Contender(f"{streams}, {store}", streams, once, moved)
 
 
 def measure(work, child, args):

@@ -159,7 +159,7 @@ def work(rng, rows, columns, targets):
         allowed={"adv": allowed, "ret": allowed + EPS * float(np.nanmax(np.abs(ret))), "whitened": allowed},
         rivals=rivals,
         targets=targets,
-        bytes_moved=rows * columns * 16,
+        moved=rows * columns * 16,
         tokens=int(mask.sum()),
     )
 

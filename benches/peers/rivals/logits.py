@@ -140,8 +140,8 @@ def pair(rng, rows, vocab, dtype):
         arrays=arrays | {"g_logp": g_logp.numpy(), "g_ent": g_ent.numpy()},
         rivals=rivals,
         targets=[Target("torch.compile", 6)] + (read if short == "f32" else []),
-        phases={"ours": "forward"},
-        bytes_moved=width,
+        moved=width,
+        phases={"ours": ("forward", width)},
         **shared,
     )
     del rivals
@@ -156,9 +156,9 @@ def pair(rng, rows, vocab, dtype):
         arrays={},
         same_as=f"token_pass forward, {rows} x {vocab}, {short}",
         rivals=rivals,
-        targets=[Target("torch.compile", 5)] + ([copy] if short == "f32" else []),
-        phases={"ours": "forward_grad", "ours, gradient alone": "grad"},
-        bytes_moved=3 * width,
+        targets=[Target("torch.compile", 5), copy] if short == "f32" else [],
+        moved=3 * width,
+        phases={"ours": ("forward_grad", 3 * width), "ours, gradient alone": ("grad", 2 * width)},
         **shared,
     )
 

@@ -122,7 +122,7 @@ def common(kind, rows, columns, mask, truth, targets):
     allowed["grad"] = 8 * EPS * float(np.abs(truth["grad"]).max())
     return dict(
         name=f"{kind} with gradient, {rows} x {columns}", kind=kind, rows=rows, columns=columns, truth=truth,
-        allowed=allowed, targets=targets, bytes_moved=rows * columns * 16, tokens=n, kinks=kinks,
+        allowed=allowed, targets=targets, moved=rows * columns * 16, tokens=n, kinks=kinks,
     )  # fmt: skip
 
 

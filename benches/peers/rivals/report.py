@@ -10,7 +10,7 @@ def of(work, level, contenders, bind):
         "work": work.name,
         "level": level,
         "tokens": work.tokens,
-        "bytes": work.bytes_moved,
+        "bytes": work.moved,
         "contenders": [line(work, c, medians.get("ours")) for c in contenders],
         "targets": [judge(t, contenders, bind) for t in work.targets],
     }
@@ -26,7 +26,7 @@ def line(work, contender, ours):
         "runs": len(contender.ns),
         "in units of ours": round(ns / ours, 3) if ours else None,
         "ns a token": round(ns / work.tokens, 3),
-        "GB/s": None if contender.label.startswith(("read", "copy")) else round(work.bytes_moved / ns, 2),
+        "GB/s": round(contender.moved / ns, 2),
     } | contender.about
 
 

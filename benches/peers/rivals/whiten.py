@@ -61,6 +61,6 @@ def works(rng, small):
         allowed={"whitened": EPS * mask.sum() ** 0.5 * float(np.nanmax(np.abs(whitened)))},
         rivals=rivals,
         targets=[Target("torch.compile", 1.4)],
-        bytes_moved=rows * columns * 8,
+        moved=rows * columns * 8,
         tokens=int(mask.sum()),
     )

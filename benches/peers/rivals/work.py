@@ -1,6 +1,6 @@
 """What a work is: its arrays, its answer, who does it, and what is to be reached."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
@@ -44,11 +44,14 @@ class Work:
     allowed: dict  # the largest difference, absolute
     rivals: dict
     targets: list
-    bytes_moved: int  # each input read once and each output written once
+    moved: int  # bytes: each input read once and each output written once
     tokens: int
-    phases: dict = field(default_factory=lambda: {"ours": "all"})  # label -> what ours runs
+    phases: dict = None  # label -> what ours runs and the bytes that it moves
     kinks: int = 0  # tokens that may lie on the other side of a kink, where both branches are right
     same_as: str = ""  # a work before this one whose arrays these are
+
+    def __post_init__(self):
+        self.phases = self.phases or {"ours": ("all", self.moved)}
 
     def check(self, who, answers, looser=1.0):
         """The worst use of the tolerance over all answers; AssertionError beyond it."""
@@ -74,7 +77,7 @@ class Work:
         assert over <= allowed and worst <= within, (
             f"{self.name}: `{name}` of {who} is off by {worst:.3e} of {within:.3e}, {over} elements are over"
         )
-        return worst / within
+        return float(worst / within)
 
 
 def ragged(rng, rows, columns):

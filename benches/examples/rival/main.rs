@@ -1,0 +1,116 @@
+//! Our side of `peers/speed.py`: reads a work's arrays from a folder and answers line by line.
+//!
+//! `rival FOLDER KIND ROWS COLUMNS`, then on the standard input, each answered by a line of JSON:
+//!
+//! ```text
+//! levels                          {"best": "avx512"}
+//! ceilings                        {"ceilings": [["copy_3_1", "plain", bytes], …]}
+//! write PHASE LEVEL THREADS       {"wrote": ["out_grad.f32", …]} into the folder, for the answer to be looked at
+//! time PHASE LEVEL THREADS        {"ns": …, "threads": …} of one run
+//! ceiling STREAMS STORE THREADS   the same, of what the memory allows
+//! ```
+#![deny(unsafe_code)]
+
+mod arrays;
+mod ceiling;
+mod terms;
+
+use arrays::{Arrays, Element};
+use ceiling::Store;
+use half::bf16;
+use optimized::Backend;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde_json::{Value, json};
+use std::{collections::HashMap, env, error::Error, io, path::PathBuf, time::Instant};
+use terms::Term;
+
+type Answer = Result<Value, Box<dyn Error>>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let [folder, kind, rows, columns] = &args[..] else {
+        return Err("rival FOLDER KIND ROWS COLUMNS".into());
+    };
+    let term = Term::named(kind).ok_or_else(|| format!("{kind} is no kind of work"))?;
+    let size = (rows.parse()?, columns.parse()?);
+    if kind.ends_with("bf16") {
+        serve::<bf16>(folder.into(), term, size)
+    } else {
+        serve::<f32>(folder.into(), term, size)
+    }
+}
+
+/// Answers until the input ends.
+fn serve<T: Element>(folder: PathBuf, term: Term, size: (usize, usize)) -> Result<(), Box<dyn Error>> {
+    let arrays = Arrays::<T>::read(&folder, &term, size)?;
+    let mut side = Side { folder, term, arrays, pools: HashMap::new() };
+    for line in io::stdin().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        println!("{}", side.answer(&words).unwrap_or_else(|error| json!({ "error": error.to_string() })));
+    }
+    Ok(())
+}
+
+/// A work with its arrays, and a pool for each thread count that was asked for.
+struct Side<T> {
+    folder: PathBuf,
+    term: Term,
+    arrays: Arrays<T>,
+    pools: HashMap<usize, ThreadPool>,
+}
+
+impl<T: Element> Side<T> {
+    fn answer(&mut self, words: &[&str]) -> Answer {
+        match *words {
+            ["levels"] => Ok(json!({ "best": Backend::best().name() })),
+            ["ceilings"] => Ok(json!({ "ceilings": ceiling::of(&self.term, &self.arrays) })),
+            ["write", phase, level, threads] => {
+                let (term, on) = (self.term, Backend::named(level)?);
+                let (pool, arrays) = self.pool(threads)?;
+                arrays.forget();
+                let Some(numbers) = pool.install(|| term.run(phase, on, arrays)) else {
+                    return Ok(json!({ "absent": format!("{} {phase}", term.kind) }));
+                };
+                let numbers = numbers?;
+                Ok(json!({ "wrote": self.arrays.write(&self.folder, &self.term, phase, &numbers)? }))
+            }
+            ["time", phase, level, threads] => {
+                let (term, on) = (self.term, Backend::named(level)?);
+                let (pool, arrays) = self.pool(threads)?;
+                let (done, took) = timed(pool, || term.run(phase, on, arrays));
+                done.ok_or("the term is absent")??;
+                Ok(took)
+            }
+            ["ceiling", "read", _, threads] => {
+                let (pool, arrays) = self.pool(threads)?;
+                Ok(timed(pool, || ceiling::read(&arrays.reads[0])).1)
+            }
+            ["ceiling", _, store, threads] => {
+                let store = Store::named(store).ok_or_else(|| format!("{store} is no way to store"))?;
+                let (pool, arrays) = self.pool(threads)?;
+                Ok(timed(pool, || ceiling::copy(&arrays.reads, &mut arrays.writes, store)).1)
+            }
+            _ => Err(format!("not understood: {}", words.join(" ")).into()),
+        }
+    }
+
+    /// The pool of that many threads, made once; with the arrays, since both are asked for together.
+    fn pool(&mut self, threads: &str) -> Result<(&ThreadPool, &mut Arrays<T>), Box<dyn Error>> {
+        let threads = threads.parse()?;
+        if !self.pools.contains_key(&threads) {
+            self.pools.insert(threads, ThreadPoolBuilder::new().num_threads(threads).build()?);
+        }
+        Ok((&self.pools[&threads], &mut self.arrays))
+    }
+}
+
+/// One run inside the pool, with its nanoseconds.
+fn timed<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> (R, Value) {
+    pool.install(|| {
+        let started = Instant::now();
+        let done = work();
+        let ns = started.elapsed().as_nanos() as u64;
+        (done, json!({ "ns": ns, "threads": rayon::current_num_threads() }))
+    })
+}

@@ -1,0 +1,68 @@
+//! The works: which arrays each reads and writes, and the call that does it.
+
+use crate::arrays::{Arrays, Element};
+use optimized::{Agg, Backend, Error, Grad, Half, Mask, ValueClip, ValueOut, value_loss};
+use std::any::Any;
+
+/// A kind of work.
+#[derive(Clone, Copy)]
+pub(crate) struct Term {
+    /// What `peers/speed.py` calls it.
+    pub(crate) kind: &'static str,
+    /// Its large inputs.
+    pub(crate) reads: &'static [&'static str],
+    /// Its large outputs.
+    pub(crate) writes: &'static [&'static str],
+    /// Whether it has a mask.
+    pub(crate) masked: bool,
+}
+
+const fn term(
+    kind: &'static str,
+    reads: &'static [&'static str],
+    writes: &'static [&'static str],
+    masked: bool,
+) -> Term {
+    Term { kind, reads, writes, masked }
+}
+
+const TERMS: [Term; 6] = [
+    term("gae", &["r", "v"], &["adv", "ret"], true),
+    term("whiten", &["adv"], &["whitened"], true),
+    term("policy_loss", &["logp", "logp_old", "adv"], &["grad"], true),
+    term("value_loss", &["v", "v_old", "ret"], &["grad"], true),
+    term("token_pass_f32", &["logits"], &["dx"], false),
+    term("token_pass_bf16", &["logits"], &["dx"], false),
+];
+
+/// Numbers that a term returns beside its arrays.
+type Numbers = Vec<(&'static str, f32)>;
+
+impl Term {
+    pub(crate) fn named(kind: &str) -> Option<Term> {
+        TERMS.into_iter().find(|term| term.kind == kind)
+    }
+
+    /// Does the work once; None where there is no such work yet.
+    pub(crate) fn run<T: Element>(
+        &self,
+        _phase: &str,
+        on: Backend,
+        arrays: &mut Arrays<T>,
+    ) -> Option<Result<Numbers, Error>> {
+        let arrays = (arrays as &mut dyn Any).downcast_mut::<Arrays<f32>>()?;
+        match self.kind {
+            "value_loss" => Some(value(on, arrays)),
+            _ => None,
+        }
+    }
+}
+
+/// With the settings of `peers/rivals/losses.py`.
+fn value(on: Backend, arrays: &mut Arrays<f32>) -> Result<Numbers, Error> {
+    let mask = Mask::padded(&arrays.mask, arrays.size.0, arrays.size.1)?;
+    let [v, v_old, ret] = &arrays.reads[..] else { unreachable!("three inputs") };
+    let out = ValueOut { per_token: None, grad: Some(Grad { c: 1.0, to: &mut arrays.writes[0] }) };
+    let said = value_loss(on, v, v_old, ret, &mask, 0.2, ValueClip::Max, Agg::TokenMean, Half::Yes, out)?;
+    Ok(vec![("loss", said.loss), ("clip_frac", said.clip_frac)])
+}
