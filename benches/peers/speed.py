@@ -6,7 +6,7 @@
 
 Every answer is held against one computed in f64 before anything is timed. Then, in every
 round, each contender has its turn: a run that is not timed, and one or more that are. The
-tables give medians. `--record` writes them to benches/results.
+tables give medians. `--record` writes speed-LEVEL.json and speed-LEVEL.md.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def ours_of(work, child, level, args):
             continue
         about = {"use of the tolerance": round(used, 4)}
         once = lambda phase=phase: child.time("time", phase, level, threads=args.threads)  # noqa: E731
-        yield Contender(label, "ours", once, moved, about)
+        yield Contender(label, label, once, moved, about)
 
 
 def ceilings_of(child, args):
@@ -112,11 +112,11 @@ def run(args):
     import numpy as np
     from rivals import compiled, gae, logits, losses, machine, ours, report, whiten
 
-    conditions = machine.verify(args.level, args.threads)
+    conditions = machine.verify(args)
     compiled.hold(args.threads, 256 if args.level == "avx2" else None)
-    conditions["Inductor"] = compiled.vectors()
+    conditions["Inductor compiles for"] = compiled.vectors()
     about = machine.describe() | {"conditions": conditions}
-    path, reports = ours.build(), []
+    path, reports = ours.build(args.pages), []
     families = dict(gae=gae, whiten=whiten, losses=losses, logits=logits)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for name in args.only:
@@ -125,7 +125,7 @@ def run(args):
                     for old in pathlib.Path(folder).iterdir():
                         old.unlink()
                 ours.write(folder, work.arrays)
-                with ours.Ours(path, folder, work) as child:
+                with ours.Ours(path, folder, work, args.pages) as child:
                     level, contenders = measure(work, child, args)
                 reports.append(report.of(work, level, contenders, bind=args.level == "avx2"))
                 print(report.table(reports[-1]), file=sys.stderr)
@@ -136,18 +136,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--level", choices=("avx2", "native"), default="avx2")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--pages", choices=("huge", "small"), default="huge", help="of the large arrays")
     parser.add_argument("--rounds", type=int, default=None, help="15, or 2 with --small")
     parser.add_argument("--only", nargs="+", choices=FAMILIES, default=FAMILIES)
     parser.add_argument("--small", action="store_true")
-    parser.add_argument("--record", action="store_true", help="write speed-LEVEL.json and .md to benches/results")
-    parser.add_argument("--folder", default="/dev/shm" if os.path.isdir("/dev/shm") else None, help="for the arrays")
+    parser.add_argument("--record", action="store_true", help="write both files to benches/results")
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    parser.add_argument("--folder", default=memory, help="for the arrays")
     args = parser.parse_args()
     args.rounds = args.rounds or (2 if args.small else 15)
 
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     from rivals import machine, report
 
-    machine.start_over(args.level, args.threads)
+    machine.start_over(args)
     result = run(args)
     result |= {"level": args.level, "threads": args.threads, "rounds": args.rounds}
     result["command"] = " ".join(["python benches/peers/speed.py", *sys.argv[1:]])

@@ -1,12 +1,8 @@
 //! A work's arrays: read from files, written to files, row-major and little-endian.
 
-use crate::terms::Term;
+use crate::terms::{SMALL_ONLY, Small, Term};
 use half::bf16;
-use std::{
-    fs, io,
-    ops::Add,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, ops::Add, path::Path};
 
 /// What the large arrays of a work hold.
 pub(crate) trait Element: Copy + Send + Sync + Add<Output = Self> + 'static {
@@ -82,6 +78,8 @@ pub(crate) struct Arrays<T> {
     pub(crate) writes: Vec<Vec<T>>,
     /// Which slots hold a token, where the work has a mask.
     pub(crate) mask: Vec<bool>,
+    /// The sampled token of each row, where the work has logits.
+    pub(crate) actions: Vec<u32>,
     /// Rows and columns.
     pub(crate) size: (usize, usize),
 }
@@ -95,11 +93,16 @@ impl<T: Element> Arrays<T> {
             assert_eq!(x.len(), whole, "{name} has another size");
             Ok(x)
         };
-        let mask = if term.masked { fs::read(folder.join("mask.bool"))? } else { Vec::new() };
+        let (mask, actions) = if term.masked {
+            (fs::read(folder.join("mask.bool"))?, Vec::new())
+        } else {
+            (Vec::new(), fs::read(folder.join("actions.u32"))?)
+        };
         Ok(Arrays {
             reads: term.reads.iter().map(large).collect::<io::Result<_>>()?,
             writes: term.writes.iter().map(|_| vec![T::NAN; whole]).collect(),
             mask: mask.into_iter().map(|byte| byte != 0).collect(),
+            actions: actions.as_chunks::<4>().0.iter().map(|four| u32::from_le_bytes(*four)).collect(),
             size,
         })
     }
@@ -111,21 +114,20 @@ impl<T: Element> Arrays<T> {
         }
     }
 
-    /// Writes what a phase computed, arrays and numbers; the files' names.
+    /// Writes what a phase computed; the files' names.
     pub(crate) fn write(
         &self,
         folder: &Path,
         term: &Term,
         phase: &str,
-        numbers: &[(&str, f32)],
+        small: &Small,
     ) -> io::Result<Vec<String>> {
-        let large = term.writes.iter().zip(&self.writes).filter(|_| phase != "forward");
+        let large = term.writes.iter().zip(&self.writes).filter(|_| !SMALL_ONLY.contains(&phase));
         let large = large.map(|(name, x)| (format!("out_{name}.{}", T::SUFFIX), T::bytes(x)));
-        let numbers = numbers.iter().map(|(name, x)| (format!("out_{name}.f32"), f32::bytes(&[*x])));
+        let small = small.iter().map(|(name, x)| (format!("out_{name}.f32"), f32::bytes(x)));
         let mut names = Vec::new();
-        for (name, bytes) in large.chain(numbers) {
-            let path: PathBuf = folder.join(&name);
-            fs::write(path, bytes)?;
+        for (name, bytes) in large.chain(small) {
+            fs::write(folder.join(&name), bytes)?;
             names.push(name);
         }
         Ok(names)

@@ -13,6 +13,7 @@
 
 mod arrays;
 mod ceiling;
+mod free;
 mod terms;
 
 use arrays::{Arrays, Element};
@@ -21,7 +22,14 @@ use half::bf16;
 use optimized::Backend;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
-use std::{collections::HashMap, env, error::Error, io, path::PathBuf, time::Instant};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    env,
+    error::Error,
+    io,
+    path::PathBuf,
+    time::Instant,
+};
 use terms::Term;
 
 type Answer = Result<Value, Box<dyn Error>>;
@@ -69,11 +77,11 @@ impl<T: Element> Side<T> {
                 let (term, on) = (self.term, Backend::named(level)?);
                 let (pool, arrays) = self.pool(threads)?;
                 arrays.forget();
-                let Some(numbers) = pool.install(|| term.run(phase, on, arrays)) else {
+                let Some(small) = pool.install(|| term.run(phase, on, arrays)) else {
                     return Ok(json!({ "absent": format!("{} {phase}", term.kind) }));
                 };
-                let numbers = numbers?;
-                Ok(json!({ "wrote": self.arrays.write(&self.folder, &self.term, phase, &numbers)? }))
+                let small = small?;
+                Ok(json!({ "wrote": self.arrays.write(&self.folder, &self.term, phase, &small)? }))
             }
             ["time", phase, level, threads] => {
                 let (term, on) = (self.term, Backend::named(level)?);
@@ -98,10 +106,11 @@ impl<T: Element> Side<T> {
     /// The pool of that many threads, made once; with the arrays, since both are asked for together.
     fn pool(&mut self, threads: &str) -> Result<(&ThreadPool, &mut Arrays<T>), Box<dyn Error>> {
         let threads = threads.parse()?;
-        if !self.pools.contains_key(&threads) {
-            self.pools.insert(threads, ThreadPoolBuilder::new().num_threads(threads).build()?);
-        }
-        Ok((&self.pools[&threads], &mut self.arrays))
+        let pool = match self.pools.entry(threads) {
+            Entry::Occupied(pool) => pool.into_mut(),
+            Entry::Vacant(place) => place.insert(ThreadPoolBuilder::new().num_threads(threads).build()?),
+        };
+        Ok((pool, &mut self.arrays))
     }
 }
 

@@ -1,6 +1,9 @@
 //! The works: which arrays each reads and writes, and the call that does it.
 
-use crate::arrays::{Arrays, Element};
+use crate::{
+    arrays::{Arrays, Element},
+    free,
+};
 use optimized::{Agg, Backend, Error, Grad, Half, Mask, ValueClip, ValueOut, value_loss};
 use std::any::Any;
 
@@ -35,8 +38,11 @@ const TERMS: [Term; 6] = [
     term("token_pass_bf16", &["logits"], &["dx"], false),
 ];
 
-/// Numbers that a term returns beside its arrays.
-type Numbers = Vec<(&'static str, f32)>;
+/// What a term returns beside its large arrays: a number, or one for each row.
+pub(crate) type Small = Vec<(&'static str, Vec<f32>)>;
+
+/// Phases that write no large array.
+pub(crate) const SMALL_ONLY: [&str; 2] = ["forward", "free"];
 
 impl Term {
     pub(crate) fn named(kind: &str) -> Option<Term> {
@@ -46,23 +52,27 @@ impl Term {
     /// Does the work once; None where there is no such work yet.
     pub(crate) fn run<T: Element>(
         &self,
-        _phase: &str,
+        phase: &str,
         on: Backend,
         arrays: &mut Arrays<T>,
-    ) -> Option<Result<Numbers, Error>> {
+    ) -> Option<Result<Small, Error>> {
         let arrays = (arrays as &mut dyn Any).downcast_mut::<Arrays<f32>>()?;
-        match self.kind {
-            "value_loss" => Some(value(on, arrays)),
+        match (self.kind, phase) {
+            ("value_loss", _) => Some(value(on, arrays)),
+            ("token_pass_f32", "free") => {
+                let (logp, ent) = free::forward(on, &arrays.reads[0], &arrays.actions);
+                Some(Ok(vec![("logp", logp), ("ent", ent)]))
+            }
             _ => None,
         }
     }
 }
 
 /// With the settings of `peers/rivals/losses.py`.
-fn value(on: Backend, arrays: &mut Arrays<f32>) -> Result<Numbers, Error> {
+fn value(on: Backend, arrays: &mut Arrays<f32>) -> Result<Small, Error> {
     let mask = Mask::padded(&arrays.mask, arrays.size.0, arrays.size.1)?;
     let [v, v_old, ret] = &arrays.reads[..] else { unreachable!("three inputs") };
     let out = ValueOut { per_token: None, grad: Some(Grad { c: 1.0, to: &mut arrays.writes[0] }) };
     let said = value_loss(on, v, v_old, ret, &mask, 0.2, ValueClip::Max, Agg::TokenMean, Half::Yes, out)?;
-    Ok(vec![("loss", said.loss), ("clip_frac", said.clip_frac)])
+    Ok(vec![("loss", vec![said.loss]), ("clip_frac", vec![said.clip_frac])])
 }

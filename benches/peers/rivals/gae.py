@@ -143,7 +143,9 @@ def work(rng, rows, columns, targets):
             lambda: verl(tr, tv, tm, GAMMA, LAM), whitened_at_the_end, "verl's loop", note="whitens too"
         ),
         "TRL, the statements of train": Rival(
-            trl_run(tr, tv, torch.from_numpy(~mask)), whitened_at_the_end, note="whitens too; no mask in its loop"
+            trl_run(tr, tv, torch.from_numpy(~mask)),
+            whitened_at_the_end,
+            note="whitens too; no mask in its loop",
         ),
         "numba, rows by branches": Rival(by_numba(numba_branches), raw, "numba"),
         "numba, rows by selection": Rival(by_numba(numba_selects), raw, "numba"),

@@ -16,6 +16,7 @@ from .compiled import compile_for
 from .work import EPS, Rival, Target, Work, normal, ragged
 
 EPS_V, EPS_CLIP, C_DUAL, LOG_RATIO = 0.2, 0.2, 3.0, 20.0
+COPY = Target("ceiling", 0.8, streams="copy_3_1")
 
 
 def value_loss(v, v_old, ret, mask, n):
@@ -58,8 +59,13 @@ def policy_in_f64(logp, logp_old, adv, mask):
     is_lower = (worse > bound) & (adv < 0) & mask
     per_token = np.where(mask, np.where(is_lower, bound, worse), 0.0)
     grad = np.where((clipped > plain) | is_lower | ~mask, 0.0, plain) / n
-    means = {"clip_frac": (clipped > plain) & mask, "clip_frac_lower": is_lower, "approx_kl": -log_ratio * mask}
-    return {"loss": per_token.sum() / n, "grad": grad} | {name: x.sum() / n for name, x in means.items()}
+    return {
+        "loss": per_token.sum() / n,
+        "clip_frac": ((clipped > plain) & mask).sum() / n,
+        "clip_frac_lower": is_lower.sum() / n,
+        "approx_kl": -log_ratio[mask].sum() / n,
+        "grad": grad,
+    }
 
 
 def with_grad(function, leaf, *rest):
@@ -91,7 +97,7 @@ def reader(*names):
     """What a run returned, by name."""
 
     def answers(out):
-        return {name: x.detach().numpy() if torch.is_tensor(x) else np.float64(x) for name, x in zip(names, out)}
+        return {name: torch.as_tensor(x).detach().numpy() for name, x in zip(names, out)}
 
     return answers
 
@@ -121,9 +127,22 @@ def common(kind, rows, columns, mask, truth, targets):
     allowed |= {name: x + kinks / n for name, x in allowed.items() if name.startswith("clip_frac")}
     allowed["grad"] = 8 * EPS * float(np.abs(truth["grad"]).max())
     return dict(
-        name=f"{kind} with gradient, {rows} x {columns}", kind=kind, rows=rows, columns=columns, truth=truth,
-        allowed=allowed, targets=targets, moved=rows * columns * 16, tokens=n, kinks=kinks,
-    )  # fmt: skip
+        name=f"{kind} with gradient, {rows} x {columns}",
+        kind=kind,
+        rows=rows,
+        columns=columns,
+        truth=truth,
+        allowed=allowed,
+        targets=targets,
+        moved=rows * columns * 16,
+        tokens=n,
+        kinks=kinks,
+    )
+
+
+def masks(mask):
+    """As booleans for us, as floats for verl, and how many are valid."""
+    return torch.from_numpy(mask), torch.from_numpy(mask.astype(np.float32)), torch.tensor(float(mask.sum()))
 
 
 def value_work(rng, rows, columns):
@@ -132,8 +151,9 @@ def value_work(rng, rows, columns):
     mask = ragged(rng, rows, columns)
     v_old, ret = normal(rng, rows, columns), normal(rng, rows, columns)
     v = v_old + normal(rng, rows, columns, 0.2)
-    leaf, t_old, t_ret = torch.from_numpy(v).requires_grad_(), torch.from_numpy(v_old), torch.from_numpy(ret)
-    tm, tf, n = torch.from_numpy(mask), torch.from_numpy(mask.astype(np.float32)), torch.tensor(float(mask.sum()))
+    leaf = torch.from_numpy(v).requires_grad_()
+    t_old, t_ret = torch.from_numpy(v_old), torch.from_numpy(ret)
+    tm, tf, n = masks(mask)
     answers = reader("loss", "clip_frac", "grad")
 
     def verl(v):
@@ -144,11 +164,11 @@ def value_work(rng, rows, columns):
         "verl, compute_value_loss": Rival(with_grad(verl, leaf), answers),
         "verl, compute_value_loss, compiled": Rival(compiled_verl, answers, code=compiled_verl),
     }
-    copy = Target("ceiling", 0.8, streams="copy_3_1")
+    truth = value_in_f64(v, v_old, ret, mask)
     return Work(
         arrays={"v": v, "v_old": v_old, "ret": ret, "mask": mask},
         rivals=rivals,
-        **common("value_loss", rows, columns, mask, value_in_f64(v, v_old, ret, mask), [Target("torch.compile", 1.2), copy]),
+        **common("value_loss", rows, columns, mask, truth, [Target("torch.compile", 1.2), COPY]),
     )
 
 
@@ -157,9 +177,14 @@ def verl_actor():
     from verl.workers.config import ActorConfig
 
     return ActorConfig(
-        strategy="fsdp", rollout_n=1, ppo_micro_batch_size_per_gpu=1, clip_ratio=EPS_CLIP,
-        clip_ratio_low=EPS_CLIP, clip_ratio_high=EPS_CLIP, clip_ratio_c=C_DUAL,
-    )  # fmt: skip
+        strategy="fsdp",
+        rollout_n=1,
+        ppo_micro_batch_size_per_gpu=1,
+        clip_ratio=EPS_CLIP,
+        clip_ratio_low=EPS_CLIP,
+        clip_ratio_high=EPS_CLIP,
+        clip_ratio_c=C_DUAL,
+    )
 
 
 def policy_work(rng, rows, columns):
@@ -168,9 +193,11 @@ def policy_work(rng, rows, columns):
     mask = ragged(rng, rows, columns)
     logp_old, adv = -np.abs(normal(rng, rows, columns)), normal(rng, rows, columns)
     # A few tokens far off, so that the dual clip acts on some.
-    logp = logp_old + normal(rng, rows, columns, 0.3) * np.where(rng.random((rows, columns)) < 0.02, 6, 1).astype(np.float32)
-    leaf, t_old, t_adv = torch.from_numpy(logp).requires_grad_(), torch.from_numpy(logp_old), torch.from_numpy(adv)
-    tm, tf, n = torch.from_numpy(mask), torch.from_numpy(mask.astype(np.float32)), torch.tensor(float(mask.sum()))
+    far = np.where(rng.random((rows, columns)) < 0.02, np.float32(6), np.float32(1))
+    logp = logp_old + normal(rng, rows, columns, 0.3) * far
+    leaf = torch.from_numpy(logp).requires_grad_()
+    t_old, t_adv = torch.from_numpy(logp_old), torch.from_numpy(adv)
+    tm, tf, n = masks(mask)
     answers = reader("loss", "clip_frac", "clip_frac_lower", "approx_kl", "grad")
     settings = verl_actor()
 
@@ -181,11 +208,11 @@ def policy_work(rng, rows, columns):
     rivals = torch_rivals(policy_loss, leaf, (t_old, t_adv, tm, n), answers) | {
         "verl, compute_policy_loss_vanilla": Rival(with_grad(verl, leaf), answers),
     }
-    copy = Target("ceiling", 0.8, streams="copy_3_1")
+    truth = policy_in_f64(logp, logp_old, adv, mask)
     return Work(
         arrays={"logp": logp, "logp_old": logp_old, "adv": adv, "mask": mask},
         rivals=rivals,
-        **common("policy_loss", rows, columns, mask, policy_in_f64(logp, logp_old, adv, mask), [Target("torch.compile", 2.5), copy]),
+        **common("policy_loss", rows, columns, mask, truth, [Target("torch.compile", 2.5), COPY]),
     )
 
 

@@ -19,48 +19,58 @@ HOLD_TO_AVX2 = {
 }
 
 
-def environment(level, threads):
+# Huge pages for every large array, or for none: numpy asks the kernel for them by itself, and then
+# only the rivals' inputs would have them.
+PAGES = {
+    "huge": {"MALLOC_CONF": KEEP_PAGES + ",thp:always", "NUMPY_MADVISE_HUGEPAGE": "1"},
+    "small": {"MALLOC_CONF": KEEP_PAGES, "NUMPY_MADVISE_HUGEPAGE": "0"},
+}
+
+
+def environment(args):
     """What the libraries read once, when they load."""
     jemalloc = ctypes.util.find_library("jemalloc")
     if not jemalloc:
         sys.exit("jemalloc is not there; under glibc's malloc torch would mostly take page faults")
     wanted = {
         "LD_PRELOAD": jemalloc,
-        "MALLOC_CONF": KEEP_PAGES,
-        "OMP_NUM_THREADS": str(threads),
-        "NUMBA_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(args.threads),
+        "NUMBA_NUM_THREADS": str(args.threads),
         # numba's OpenMP layer would set torch's threads.
         "NUMBA_THREADING_LAYER": "workqueue",
         "TRL_EXPERIMENTAL_SILENCE": "1",
     }
-    return wanted | (HOLD_TO_AVX2 if level == "avx2" else {})
+    return wanted | PAGES[args.pages] | (HOLD_TO_AVX2 if args.level == "avx2" else {})
 
 
-def start_over(level, threads):
+def start_over(args):
     """Starts this command once more where the environment is another."""
-    wanted = environment(level, threads)
+    wanted = environment(args)
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)
 
 
-def plain_environment():
-    """For our own side: without what the rivals get."""
-    rivals = environment("avx2", 1)
-    return {name: value for name, value in os.environ.items() if name not in rivals}
+def environment_of_ours(pages):
+    """Without what the rivals get, but for the pages: glibc's malloc asks for huge ones where told to."""
+    plain = {name: x for name, x in os.environ.items() if name not in ("LD_PRELOAD", "MALLOC_CONF")}
+    return plain | {"GLIBC_TUNABLES": f"glibc.malloc.hugetlb={int(pages == 'huge')}"}
 
 
-def verify(level, threads):
+def verify(args):
     """That the conditions are really there; what is recorded of them."""
     import numba
     import torch
 
     maps = pathlib.Path("/proc/self/maps").read_text()
     assert "jemalloc" in maps, "jemalloc is not loaded"
-    torch.set_num_threads(threads)
+    torch.set_num_threads(args.threads)
     aten = torch.backends.cpu.get_cpu_capability()
-    assert level != "avx2" or aten == "AVX2", f"torch runs at {aten}"
-    assert numba.get_num_threads() == threads
-    return {"torch": aten, "jemalloc": os.environ["MALLOC_CONF"]}
+    assert args.level != "avx2" or aten == "AVX2", f"torch runs at {aten}"
+    assert numba.get_num_threads() == args.threads
+    waits = os.environ.get("OMP_WAIT_POLICY", "as libgomp does unasked")
+    pages = f"{args.pages} on both sides"
+    jemalloc = os.environ["MALLOC_CONF"]
+    return {"torch runs at": aten, "jemalloc": jemalloc, "pages": pages, "OpenMP waits": waits}
 
 
 def threads_now():
@@ -92,7 +102,9 @@ def describe():
         "cpu": first("/proc/cpuinfo", "model name") if platform.machine() == "x86_64" else platform.machine(),
         "cores": os.cpu_count(),
         "l3": cache.read_text().strip() if cache.exists() else "unknown",
-        "huge pages": pages.read_text().split("[")[-1].split("]")[0] if pages.exists() else "unknown",
+        "kernel's huge pages": pages.read_text().split("[")[-1].split("]")[0]
+        if pages.exists()
+        else "unknown",
         "load before": round(os.getloadavg()[0], 2),
     }
 
@@ -100,5 +112,9 @@ def describe():
 def versions():
     """Of everything that is timed."""
     packages = ("torch", "numba", "numpy", "verl", "trl", "transformers")
-    all_of = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
-    return all_of | {"rustc": said("rustc", "--version"), "commit": said("git", "rev-parse", "--short", "HEAD")}
+    found = {"python": platform.python_version()}
+    found |= {name: importlib.metadata.version(name) for name in packages}
+    return found | {
+        "rustc": said("rustc", "--version"),
+        "commit": said("git", "rev-parse", "--short", "HEAD"),
+    }

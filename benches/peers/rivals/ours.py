@@ -1,4 +1,4 @@
-"""Our side: the example `rival`, a process beside this one that reads the same arrays and answers line by line."""
+"""Our side: the example `rival`, a process that reads the same arrays and answers line by line."""
 
 import json
 import pathlib
@@ -6,18 +6,19 @@ import subprocess
 
 import numpy as np
 
-from .machine import plain_environment
+from .machine import environment_of_ours
 
 SUFFIX = {"float32": "f32", "uint16": "bf16", "uint32": "u32", "bool": "bool"}
 
 
-def build():
+def build(pages):
     """Builds the example; its path."""
     command = ["cargo", "build", "--release", "--quiet", "-p", "ppo-benches", "--example", "rival"]
     command += ["--message-format", "json-render-diagnostics"]
     root = pathlib.Path(__file__).parents[3]
-    lines = subprocess.run(command, cwd=root, env=plain_environment(), stdout=subprocess.PIPE, text=True, check=True)
-    messages = [json.loads(line) for line in lines.stdout.splitlines()]
+    pipes = dict(stdout=subprocess.PIPE, text=True, check=True)
+    said = subprocess.run(command, cwd=root, env=environment_of_ours(pages), **pipes).stdout
+    messages = [json.loads(line) for line in said.splitlines()]
     return next(x["executable"] for x in messages if x.get("executable") and x["target"]["name"] == "rival")
 
 
@@ -34,11 +35,11 @@ class Absent(Exception):
 class Ours:
     """The child, for one work."""
 
-    def __init__(self, path, folder, work):
+    def __init__(self, path, folder, work, pages):
         self.folder = pathlib.Path(folder)
         command = [path, folder, work.kind, str(work.rows), str(work.columns)]
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.child = subprocess.Popen(command, env=plain_environment(), **pipes)
+        self.child = subprocess.Popen(command, env=environment_of_ours(pages), **pipes)
 
     def __enter__(self):
         return self

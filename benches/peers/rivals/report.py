@@ -37,7 +37,12 @@ def judge(target, contenders, bind):
     ours = next((c for c in contenders if c.label == target.ours), None)
     fastest = min(others, key=lambda c: c.median(), default=None)
     reached = fastest.median() / ours.median() if ours and fastest else None
-    verdict = "absent" if reached is None else "-" if not bind else "met" if reached >= target.ratio else "missed"
+    if reached is None:
+        verdict = "absent"
+    elif bind:
+        verdict = "met" if reached >= target.ratio else "missed"
+    else:
+        verdict = "no target"
     return {
         "whose": target.ours,
         "against": fastest.label if fastest else group,
@@ -58,7 +63,16 @@ def rows(columns, lines):
     return "\n".join(head + ["| " + " | ".join(shown(line.get(c)) for c in columns) + " |" for line in lines])
 
 
-CONTENDERS = ("who", "ms", "in units of ours", "ns a token", "GB/s", "cores busy", "use of the tolerance", "note")
+CONTENDERS = (
+    "who",
+    "ms",
+    "in units of ours",
+    "ns a token",
+    "GB/s",
+    "cores busy",
+    "use of the tolerance",
+    "note",
+)
 
 
 def table(report):
@@ -73,30 +87,38 @@ def targets(result):
     return rows(("work", "whose", "against", "to reach", "reached", "verdict"), lines)
 
 
+def pairs(about):
+    """A row for each."""
+    return "\n".join(f"| {name} | {x} |" for name, x in about.items())
+
+
 def page(result):
     """The whole as a page."""
-    m, conditions = result["machine"], result["machine"]["conditions"]
-    level = "held to AVX2" if result["level"] == "avx2" else "the best that the CPU has; reported without targets"
-    versions = ", ".join(f"{name} {x}" for name, x in result["versions"].items() if name != "rustc")
+    m = {name: x for name, x in result["machine"].items() if name != "conditions"}
+    m |= result["machine"]["conditions"]
+    level = "held to AVX2" if result["level"] == "avx2" else "the best that the CPU has, without targets"
+    versions = ", ".join(x if x.startswith(name) else f"{name} {x}" for name, x in result["versions"].items())
     return f"""# Ours against others: {level}, {result["threads"]} threads
 
-Medians of {result["rounds"]} interleaved rounds on {m["cpu"]}, {m["cores"]} cores, L3 {m["l3"]}, huge pages {m["huge pages"]},
-load before the run {m["load before"]}. torch runs at {conditions["torch"]}, Inductor at {conditions["Inductor"]}; jemalloc with
-{conditions["jemalloc"]}. {versions}; {result["versions"]["rustc"]}.
+Medians of {result["rounds"]} interleaved rounds.
+
+| machine | |
+|---|---|
+{pairs(m)}
+| versions | {versions} |
 
 ```console
 $ {result["command"]}
 ```
 
-What is set against ours is the fastest of its kind, the ceiling the faster of a plain and a non-temporal copy. Reached is
-their median over ours.
+What is set against ours is the fastest of its kind, of two ways to copy too. Reached is its median over ours.
 
 {targets(result)}
 
 ## Each work
 
-GB/s is of each input read once and each output written once. A contender's answer uses that share of its tolerance, which
-only shows that it did the same work.
+GB/s is of each input read once and each output written once, without masks. The use of the tolerance shows
+that a contender did the same work, and no more.
 
 {chr(10).join(table(report) for report in result["reports"])}"""
 

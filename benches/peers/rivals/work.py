@@ -25,7 +25,7 @@ class Rival:
 class Target:
     """A line of the issue's table: our speed in units of somebody's."""
 
-    against: str  # a Rival's bar, or "ceiling"
+    against: str  # a Rival's bar, another phase of ours, or "ceiling"
     ratio: float
     ours: str = "ours"  # which of our phases
     streams: str = ""  # of the ceiling: "read", "copy_1_1" for one read and one write, ...
@@ -66,7 +66,9 @@ class Work:
         got = np.asarray(got).reshape(want.shape)
         within = self.allowed[name] * looser
         over, worst = 0, 0.0
-        for a, b in zip(np.atleast_1d(got), np.atleast_1d(want)):  # by rows: f64 copies stay small
+        for a, b in zip(
+            np.atleast_1d(got), np.atleast_1d(want), strict=True
+        ):  # by rows: f64 copies stay small
             off = np.abs(a.astype(np.float64) - b)
             off = np.where(np.isnan(b), 0.0, np.where(np.isnan(off), np.inf, off))
             over += int((off > within).sum())
