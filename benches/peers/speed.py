@@ -145,6 +145,8 @@ def main():
     parser.add_argument("--folder", default=memory, help="for the arrays")
     args = parser.parse_args()
     args.rounds = args.rounds or (2 if args.small else 15)
+    if args.small and args.record:
+        parser.error("small sizes are not worth a record")
 
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     from rivals import machine, report

@@ -1,11 +1,15 @@
 //! A work's arrays: read from files, written to files, row-major and little-endian.
 
-use crate::terms::{SMALL_ONLY, Small, Term};
+use crate::{
+    terms::{Numbers, Term},
+    tokens::Rows,
+};
 use half::bf16;
+use optimized::Logit;
 use std::{fs, io, ops::Add, path::Path};
 
 /// What the large arrays of a work hold.
-pub(crate) trait Element: Copy + Send + Sync + Add<Output = Self> + 'static {
+pub(crate) trait Element: Logit + Add<Output = Self> {
     /// How its files end.
     const SUFFIX: &'static str;
     /// What an output holds before it is computed.
@@ -78,8 +82,8 @@ pub(crate) struct Arrays<T> {
     pub(crate) writes: Vec<Vec<T>>,
     /// Which slots hold a token, where the work has a mask.
     pub(crate) mask: Vec<bool>,
-    /// The sampled token of each row, where the work has logits.
-    pub(crate) actions: Vec<u32>,
+    /// What there is of each row, where the work has logits.
+    pub(crate) rows: Rows,
     /// Rows and columns.
     pub(crate) size: (usize, usize),
 }
@@ -93,16 +97,16 @@ impl<T: Element> Arrays<T> {
             assert_eq!(x.len(), whole, "{name} has another size");
             Ok(x)
         };
-        let (mask, actions) = if term.masked {
-            (fs::read(folder.join("mask.bool"))?, Vec::new())
+        let (mask, rows) = if term.masked {
+            (fs::read(folder.join("mask.bool"))?, Rows::default())
         } else {
-            (Vec::new(), fs::read(folder.join("actions.u32"))?)
+            (vec![1; size.0], Rows::read(folder)?)
         };
         Ok(Arrays {
             reads: term.reads.iter().map(large).collect::<io::Result<_>>()?,
             writes: term.writes.iter().map(|_| vec![T::NAN; whole]).collect(),
             mask: mask.into_iter().map(|byte| byte != 0).collect(),
-            actions: actions.as_chunks::<4>().0.iter().map(|four| u32::from_le_bytes(*four)).collect(),
+            rows,
             size,
         })
     }
@@ -112,6 +116,7 @@ impl<T: Element> Arrays<T> {
         for x in &mut self.writes {
             x.fill(T::NAN);
         }
+        self.rows.forget();
     }
 
     /// Writes what a phase computed; the files' names.
@@ -120,11 +125,16 @@ impl<T: Element> Arrays<T> {
         folder: &Path,
         term: &Term,
         phase: &str,
-        small: &Small,
+        numbers: &Numbers,
     ) -> io::Result<Vec<String>> {
-        let large = term.writes.iter().zip(&self.writes).filter(|_| !SMALL_ONLY.contains(&phase));
+        let has_large = !["forward", "free"].contains(&phase);
+        let has_rows = !term.masked && phase != "grad";
+        let large = term.writes.iter().zip(&self.writes).filter(|_| has_large);
         let large = large.map(|(name, x)| (format!("out_{name}.{}", T::SUFFIX), T::bytes(x)));
-        let small = small.iter().map(|(name, x)| (format!("out_{name}.f32"), f32::bytes(x)));
+        let rows = [("logp", &self.rows.logp[..]), ("ent", &self.rows.ent)];
+        let numbers = numbers.iter().map(|(name, x)| (*name, std::slice::from_ref(x)));
+        let small = rows.into_iter().filter(|_| has_rows).chain(numbers);
+        let small = small.map(|(name, x)| (format!("out_{name}.f32"), f32::bytes(x)));
         let mut names = Vec::new();
         for (name, bytes) in large.chain(small) {
             fs::write(folder.join(&name), bytes)?;

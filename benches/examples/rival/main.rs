@@ -15,6 +15,7 @@ mod arrays;
 mod ceiling;
 mod free;
 mod terms;
+mod tokens;
 
 use arrays::{Arrays, Element};
 use ceiling::Store;
@@ -77,11 +78,11 @@ impl<T: Element> Side<T> {
                 let (term, on) = (self.term, Backend::named(level)?);
                 let (pool, arrays) = self.pool(threads)?;
                 arrays.forget();
-                let Some(small) = pool.install(|| term.run(phase, on, arrays)) else {
+                let Some(numbers) = pool.install(|| term.run(phase, on, arrays)) else {
                     return Ok(json!({ "absent": format!("{} {phase}", term.kind) }));
                 };
-                let small = small?;
-                Ok(json!({ "wrote": self.arrays.write(&self.folder, &self.term, phase, &small)? }))
+                let numbers = numbers?;
+                Ok(json!({ "wrote": self.arrays.write(&self.folder, &self.term, phase, &numbers)? }))
             }
             ["time", phase, level, threads] => {
                 let (term, on) = (self.term, Backend::named(level)?);

@@ -2,7 +2,7 @@
 
 use crate::{
     arrays::{Arrays, Element},
-    free,
+    tokens,
 };
 use optimized::{Agg, Backend, Error, Grad, Half, Mask, ValueClip, ValueOut, value_loss};
 use std::any::Any;
@@ -16,7 +16,7 @@ pub(crate) struct Term {
     pub(crate) reads: &'static [&'static str],
     /// Its large outputs.
     pub(crate) writes: &'static [&'static str],
-    /// Whether it has a mask.
+    /// Whether it has a mask over rows and columns; what has none has logits.
     pub(crate) masked: bool,
 }
 
@@ -38,11 +38,8 @@ const TERMS: [Term; 6] = [
     term("token_pass_bf16", &["logits"], &["dx"], false),
 ];
 
-/// What a term returns beside its large arrays: a number, or one for each row.
-pub(crate) type Small = Vec<(&'static str, Vec<f32>)>;
-
-/// Phases that write no large array.
-pub(crate) const SMALL_ONLY: [&str; 2] = ["forward", "free"];
+/// Numbers that a term returns beside its arrays.
+pub(crate) type Numbers = Vec<(&'static str, f32)>;
 
 impl Term {
     pub(crate) fn named(kind: &str) -> Option<Term> {
@@ -55,24 +52,23 @@ impl Term {
         phase: &str,
         on: Backend,
         arrays: &mut Arrays<T>,
-    ) -> Option<Result<Small, Error>> {
+    ) -> Option<Result<Numbers, Error>> {
+        if !self.masked {
+            return tokens::run(on, phase, arrays).map(|done| done.map(|()| Numbers::new()));
+        }
         let arrays = (arrays as &mut dyn Any).downcast_mut::<Arrays<f32>>()?;
-        match (self.kind, phase) {
-            ("value_loss", _) => Some(value(on, arrays)),
-            ("token_pass_f32", "free") => {
-                let (logp, ent) = free::forward(on, &arrays.reads[0], &arrays.actions);
-                Some(Ok(vec![("logp", logp), ("ent", ent)]))
-            }
+        match self.kind {
+            "value_loss" => Some(value(on, arrays)),
             _ => None,
         }
     }
 }
 
 /// With the settings of `peers/rivals/losses.py`.
-fn value(on: Backend, arrays: &mut Arrays<f32>) -> Result<Small, Error> {
+fn value(on: Backend, arrays: &mut Arrays<f32>) -> Result<Numbers, Error> {
     let mask = Mask::padded(&arrays.mask, arrays.size.0, arrays.size.1)?;
     let [v, v_old, ret] = &arrays.reads[..] else { unreachable!("three inputs") };
     let out = ValueOut { per_token: None, grad: Some(Grad { c: 1.0, to: &mut arrays.writes[0] }) };
     let said = value_loss(on, v, v_old, ret, &mask, 0.2, ValueClip::Max, Agg::TokenMean, Half::Yes, out)?;
-    Ok(vec![("loss", vec![said.loss]), ("clip_frac", vec![said.clip_frac])])
+    Ok(vec![("loss", said.loss), ("clip_frac", said.clip_frac)])
 }
