@@ -25,7 +25,10 @@ mod log_prob;
 mod mask;
 mod memory;
 mod parallel;
+mod policy_loss;
 mod sum;
+#[cfg(test)]
+mod testing;
 mod tiles;
 mod token_pass;
 mod value_loss;
@@ -36,7 +39,8 @@ pub use error::Error;
 pub use grad::Grad;
 pub use log_prob::log_prob;
 pub use mask::Mask;
-pub use reference::{Agg, CountRows, Half, ValueClip};
+pub use policy_loss::{PolicyLoss, PolicyOut, PolicySums, policy_loss, policy_sums};
+pub use reference::{Agg, ClipFrac, CountRows, Half, Kl, KlOf, PolicyClip, ValueClip};
 pub use sum::{Apart, Counts, Sum};
 pub use token_pass::{
     Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,

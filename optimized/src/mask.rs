@@ -1,13 +1,14 @@
 //! Where the tokens are: rows in a flat buffer, and which slots hold a response token. Outside the grid of
 //! terms, because every term reads it.
 
-use crate::{Counts, Error};
+use crate::{Backend, Counts, Error, parallel::over_rows};
 use core::ops::Range;
+use fearless_simd::{dispatch, prelude::*};
 
 /// The mask m with the layout of its rows, which every per-token array of a call shares.
 ///
 /// A slot is an index into such an array. What stands in a masked slot is never used, and slots between rows
-/// are neither read nor written.
+/// are neither read nor written. The tokens are counted once, when the mask is made: make it once a batch.
 ///
 /// ```
 /// use optimized::Mask;
@@ -21,6 +22,7 @@ use core::ops::Range;
 pub struct Mask<'a> {
     valid: &'a [bool],
     rows: Rows<'a>,
+    counts: Counts,
     /// Where these rows stand in a batch that was cut: the first one's index, and the counts of the whole.
     part: Option<(u64, Counts)>,
 }
@@ -55,7 +57,7 @@ impl<'a> Mask<'a> {
         let least = whole.map(|whole| if b == 0 { 0 } else { whole - (stride - t_len) });
         match (whole, least) {
             (Some(whole), Some(least)) if valid.len() == whole || valid.len() == least => {
-                Ok(Mask { valid, rows: Rows::Padded { b, t_len, stride }, part: None })
+                Ok(Mask::counted(valid, Rows::Padded { b, t_len, stride }))
             }
             _ => Err(Error::MaskLength { got: valid.len(), b, t_len, stride }),
         }
@@ -74,7 +76,30 @@ impl<'a> Mask<'a> {
         if let Some(row) = (1..offsets.len()).find(|row| offsets[*row] < offsets[row - 1]) {
             return Err(Error::OffsetOrder { row, at: offsets[row], before: offsets[row - 1] });
         }
-        Ok(Mask { valid, rows: Rows::Packed { offsets }, part: None })
+        Ok(Mask::counted(valid, Rows::Packed { offsets }))
+    }
+
+    fn counted(valid: &'a [bool], rows: Rows<'a>) -> Mask<'a> {
+        let uncounted = Mask { valid, rows, counts: Counts::default(), part: None };
+        let level = Backend::best().level();
+        let block = |rows: Range<usize>, ()| {
+            dispatch!(level, simd => simd.vectorize(
+                #[inline(always)]
+                || uncounted.counts_of(rows)
+            ))
+        };
+        Mask { counts: over_rows(&uncounted, (), &block, &Counts::merge), ..uncounted }
+    }
+
+    #[inline(always)]
+    fn counts_of(&self, rows: Range<usize>) -> Counts {
+        let mut counts = Counts { rows: rows.len() as u64, ..Counts::default() };
+        for row in rows {
+            let tokens = count(&self.valid[self.row(row)]);
+            counts.tokens += tokens;
+            counts.rows_with_tokens += u64::from(tokens > 0);
+        }
+        counts
     }
 
     /// The same rows as part of a batch that was cut: row 0 is row `first_row` of a batch with these counts,
@@ -91,7 +116,7 @@ impl<'a> Mask<'a> {
 
     /// The counts of the whole batch.
     pub(crate) fn whole(&self) -> Counts {
-        self.part.map_or_else(|| self.counts(), |(_, whole)| whole)
+        self.part.map_or(self.counts, |(_, whole)| whole)
     }
 
     /// Refuses a part where the result is the whole batch's.
@@ -144,15 +169,18 @@ impl<'a> Mask<'a> {
         self.valid
     }
 
+    /// Whether every slot of every row holds a token.
+    pub(crate) fn is_full(&self) -> bool {
+        let slots = match self.rows {
+            Rows::Padded { b, t_len, .. } => b * t_len,
+            Rows::Packed { .. } => self.valid.len(),
+        };
+        self.counts.tokens == slots as u64
+    }
+
     /// What the means of these rows divide by.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts { rows: self.b() as u64, ..Counts::default() };
-        for row in 0..self.b() {
-            let tokens = count(&self.valid[self.row(row)]);
-            counts.tokens += tokens;
-            counts.rows_with_tokens += u64::from(tokens > 0);
-        }
-        counts
+        self.counts
     }
 
     /// The slot after the last valid token of a row, counted from the row's start; 0 where it has none.
@@ -162,9 +190,11 @@ impl<'a> Mask<'a> {
 }
 
 /// How many slots are valid. Bytes are added in blocks of 128, so that a compiler can add many at once.
+#[inline(always)]
 pub(crate) fn count(valid: &[bool]) -> u64 {
     let of = |block: &[bool]| u64::from(block.iter().map(|valid| u8::from(*valid)).sum::<u8>());
-    valid.chunks(128).map(of).sum()
+    let (blocks, rest) = valid.as_chunks::<128>();
+    blocks.iter().map(|block| of(block)).sum::<u64>() + of(rest)
 }
 
 #[cfg(test)]
@@ -201,9 +231,10 @@ mod tests {
 
     #[test]
     fn every_slot_is_counted() {
-        for n in [0, 1, 127, 128, 129, 1000] {
+        for n in [0, 1, 127, 128, 129, 255, 256, 257, 1000] {
             let valid: Vec<bool> = (0..n).map(|i| i % 3 != 0).collect();
             assert_eq!(count(&valid), valid.iter().filter(|valid| **valid).count() as u64);
+            assert_eq!(count(&vec![true; n]), n as u64);
         }
     }
 }

@@ -18,6 +18,25 @@ pub(crate) const STAGE: usize = 512;
 /// Room for K numbers a token.
 pub(crate) type Staged<const K: usize> = [[f32; STAGE]; K];
 
+/// Slots of one row, at most [`STAGE`].
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    pub(crate) slots: Range<usize>,
+    /// Every one of them is valid.
+    pub(crate) full: bool,
+    /// The weight of the row's tokens in the aggregate.
+    pub(crate) weight: f32,
+}
+
+/// What becomes of what an output held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It is replaced.
+    Replace,
+    /// In valid slots it is added to, as out = out + new.
+    Add,
+}
+
 /// What a pass gives beside its outputs.
 #[derive(Debug, Clone)]
 pub(crate) struct Passed<const S: usize> {
@@ -29,9 +48,8 @@ pub(crate) struct Passed<const S: usize> {
     pub(crate) counts: Counts,
 }
 
-/// Runs `kernel` over every token. It gets slots of one row, at most `STAGE`, and the weight of the row's
-/// tokens in the aggregate; it fills the first numbers of each staged array, +0 where a slot is masked, and
-/// gives two counts. An output takes the staged array of its place.
+/// Runs `kernel` over every token. It fills the first numbers of each staged array, +0 where a slot is masked,
+/// and gives two counts. An output takes the staged array of its place.
 ///
 /// `kernel` must be marked `#[inline(always)]`, or it is compiled for the baseline and not for the level.
 pub(crate) fn pass<const K: usize, const S: usize>(
@@ -39,66 +57,93 @@ pub(crate) fn pass<const K: usize, const S: usize>(
     mask: &Mask<'_>,
     divisors: &Divisors,
     out: [Option<&mut [f32]>; K],
-    kernel: impl Fn(Range<usize>, f32, &mut Staged<K>) -> [u32; 2] + Sync,
+    put: Put,
+    kernel: impl Fn(Piece, &mut Staged<K>) -> [u32; 2] + Sync,
 ) -> Passed<S> {
-    let store = Store::of::<f32>(mask.valid().len());
+    let over = Over { mask, divisors, put, store: Store::of::<f32>(mask.valid().len()) };
     let block = |rows: Range<usize>, out: [Option<&mut [f32]>; K]| {
         let passed = dispatch!(on.level(), simd => simd.vectorize(
             #[inline(always)]
-            || block(mask, rows, divisors, store, out, &kernel)
+            || over.block(rows, out, &kernel)
         ));
-        store.finish();
+        over.store.finish();
         passed
     };
     over_rows(mask, out, &block, &Passed::merge)
 }
 
-#[inline(always)]
-fn block<const K: usize, const S: usize>(
-    mask: &Mask<'_>,
-    rows: Range<usize>,
-    divisors: &Divisors,
+/// What a pass goes over, and how it writes.
+struct Over<'a> {
+    mask: &'a Mask<'a>,
+    divisors: &'a Divisors,
+    put: Put,
     store: Store,
-    mut out: [Option<&mut [f32]>; K],
-    kernel: &impl Fn(Range<usize>, f32, &mut Staged<K>) -> [u32; 2],
-) -> Passed<S> {
-    let start = mask.start(rows.start);
-    let mut staged = [[0.0; STAGE]; K];
-    let mut passed = Passed::<S>::none();
-    for row in rows {
-        let slots = mask.row(row);
-        let tokens = count(&mask.valid()[slots.clone()]);
-        let weight = divisors.weight(tokens);
-        let mut row_sums = [RowSum::new(); S];
-        for tile in pieces(slots, TILE) {
-            let mut tile_sums = [TileSum::new(); S];
-            for slots in pieces(tile, STAGE) {
-                let counted = kernel(slots.clone(), weight, &mut staged);
-                passed.counted[0] += u64::from(counted[0]);
-                passed.counted[1] += u64::from(counted[1]);
-                for (sum, staged) in tile_sums.iter_mut().zip(&staged) {
-                    sum.add(&staged[..slots.len()]);
-                }
-                for (out, staged) in out.iter_mut().zip(&staged) {
-                    if let Some(out) = out {
-                        store.write(&mut out[slots.start - start..slots.end - start], &staged[..slots.len()]);
+}
+
+impl Over<'_> {
+    #[inline(always)]
+    fn block<const K: usize, const S: usize>(
+        &self,
+        rows: Range<usize>,
+        mut out: [Option<&mut [f32]>; K],
+        kernel: &impl Fn(Piece, &mut Staged<K>) -> [u32; 2],
+    ) -> Passed<S> {
+        let start = self.mask.start(rows.start);
+        let mut staged = [[0.0; STAGE]; K];
+        let mut passed = Passed::<S>::none();
+        for row in rows {
+            let slots = self.mask.row(row);
+            let tokens = self.tokens(slots.clone());
+            let weight = self.divisors.weight(tokens);
+            let mut row_sums = [RowSum::new(); S];
+            for tile in pieces(slots, TILE) {
+                let mut tile_sums = [TileSum::new(); S];
+                for slots in pieces(tile, STAGE) {
+                    let full = self.tokens(slots.clone()) == slots.len() as u64;
+                    let counted = kernel(Piece { slots: slots.clone(), full, weight }, &mut staged);
+                    passed.counted[0] += u64::from(counted[0]);
+                    passed.counted[1] += u64::from(counted[1]);
+                    for (sum, staged) in tile_sums.iter_mut().zip(&staged) {
+                        sum.add(&staged[..slots.len()]);
+                    }
+                    for (out, staged) in out.iter_mut().zip(&mut staged) {
+                        if let Some(out) = out {
+                            let to = &mut out[slots.start - start..slots.end - start];
+                            self.write(to, &mut staged[..slots.len()], slots.clone());
+                        }
                     }
                 }
+                for (row, tile) in row_sums.iter_mut().zip(tile_sums) {
+                    row.add(tile.finish());
+                }
             }
-            for (row, tile) in row_sums.iter_mut().zip(tile_sums) {
-                row.add(tile.finish());
+            let index = self.mask.first_row() + row as u64;
+            for (s, (sum, of_row)) in passed.sums.iter_mut().zip(row_sums).enumerate() {
+                let of_row = of_row.finish();
+                sum.push(index, if s == 0 { self.divisors.of_row(of_row, tokens) } else { of_row });
             }
+            passed.counts.rows += 1;
+            passed.counts.rows_with_tokens += u64::from(tokens > 0);
+            passed.counts.tokens += tokens;
         }
-        let index = mask.first_row() + row as u64;
-        for (s, (sum, of_row)) in passed.sums.iter_mut().zip(row_sums).enumerate() {
-            let of_row = of_row.finish();
-            sum.push(index, if s == 0 { divisors.of_row(of_row, tokens) } else { of_row });
-        }
-        passed.counts.rows += 1;
-        passed.counts.rows_with_tokens += u64::from(tokens > 0);
-        passed.counts.tokens += tokens;
+        passed
     }
-    passed
+
+    /// How many of the slots are valid; a mask without padding is not read for it.
+    #[inline(always)]
+    fn tokens(&self, slots: Range<usize>) -> u64 {
+        if self.mask.is_full() { slots.len() as u64 } else { count(&self.mask.valid()[slots]) }
+    }
+
+    #[inline(always)]
+    fn write(&self, to: &mut [f32], staged: &mut [f32], slots: Range<usize>) {
+        if self.put == Put::Add {
+            for ((new, old), valid) in staged.iter_mut().zip(&*to).zip(&self.mask.valid()[slots]) {
+                *new = if *valid { *old + *new } else { 0.0 };
+            }
+        }
+        self.store.write(to, staged);
+    }
 }
 
 /// The slots in pieces of that length, the last one shorter.

@@ -59,9 +59,30 @@ const FULL: [f32; 5] = [
 pub(crate) fn exp_full(x: f32) -> f32 {
     let c = select_greater(-104.0, x);
     let c = if 89.0 < c { 89.0 } else { c };
-    let shifted = fma(c, LOG2_E, MAGIC);
+    let (q, shifted) = mantissa_and_exponent(c);
+    // Two powers of two, so that a subnormal result is rounded once and an overflow is ∞.
+    let k = (shifted.to_bits() as i32).wrapping_sub(MAGIC.to_bits() as i32);
+    let half = k >> 1;
+    (q * power_of_two(half)) * power_of_two(k.wrapping_sub(half))
+}
+
+/// The largest |x| that [`exp_tame`] is for.
+pub(crate) const TAME: f32 = 80.0;
+
+/// [`exp_full`] to the bit where |x| ≤ [`TAME`], so that the result is normal: one integer addition in place
+/// of two products. Elsewhere the result means nothing.
+#[inline(always)]
+pub(crate) fn exp_tame(x: f32) -> f32 {
+    let (q, shifted) = mantissa_and_exponent(x);
+    f32::from_bits(q.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// q and k with eˣ = 2ᵏ q, the latter in the low bits of a float.
+#[inline(always)]
+fn mantissa_and_exponent(x: f32) -> (f32, f32) {
+    let shifted = fma(x, LOG2_E, MAGIC);
     let k = shifted - MAGIC;
-    let r = fma(k, NEG_LN_2_REST, fma(k, NEG_LN_2, c));
+    let r = fma(k, NEG_LN_2_REST, fma(k, NEG_LN_2, x));
     let mut q = FULL[0];
     q = fma(q, r, FULL[1]);
     q = fma(q, r, FULL[2]);
@@ -69,14 +90,27 @@ pub(crate) fn exp_full(x: f32) -> f32 {
     q = fma(q, r, FULL[4]);
     q = fma(q, r, 1.0);
     q = fma(q, r, 1.0);
-    // Two powers of two, so that a subnormal result is rounded once and an overflow is ∞.
-    let k = (shifted.to_bits() as i32).wrapping_sub(MAGIC.to_bits() as i32);
-    let half = k >> 1;
-    (q * power_of_two(half)) * power_of_two(k.wrapping_sub(half))
+    (q, shifted)
 }
 
 /// 2ᵏ for k in [−126, 127], from its exponent bits.
 #[inline(always)]
 fn power_of_two(k: i32) -> f32 {
     f32::from_bits((k.wrapping_add(127) as u32) << 23)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shorter_exp_has_the_bits_of_the_full_one_wherever_it_may_be_used() {
+        let ends = [0.0, f32::MIN_POSITIVE, 1e-40, TAME].map(f32::to_bits);
+        let last = TAME.to_bits();
+        for bits in ends.into_iter().chain((0..last).step_by(997)).chain(last - 100_000..=last) {
+            for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
+                assert_eq!(exp_tame(x).to_bits(), exp_full(x).to_bits(), "{x:e}");
+            }
+        }
+    }
 }

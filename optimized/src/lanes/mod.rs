@@ -8,7 +8,7 @@ mod exp;
 mod ln;
 mod sum;
 
-pub(crate) use exp::{LO, exp_full, exp_softmax};
+pub(crate) use exp::{LO, TAME, exp_full, exp_softmax, exp_tame};
 pub(crate) use ln::ln;
 pub(crate) use sum::{RowSum, TileSum, fold};
 
@@ -37,6 +37,12 @@ pub(crate) fn select_greater(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
+/// The first operand if it is strictly less, else the second: also when either is NaN (x86 `minps`).
+#[inline(always)]
+pub(crate) fn select_lesser(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
 /// The smaller of two numbers; NaN if either is.
 #[inline(always)]
 pub(crate) fn lesser(a: f32, b: f32) -> f32 {
@@ -53,6 +59,12 @@ pub(crate) fn greater(a: f32, b: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn clamp(x: f32, lo: f32, hi: f32) -> f32 {
     greater(lesser(x, hi), lo)
+}
+
+/// x of a valid token, +0 of a masked one: a selection by bits, which no compiler turns into a branch.
+#[inline(always)]
+pub(crate) fn keep(x: f32, valid: bool) -> f32 {
+    f32::from_bits(x.to_bits() & u32::from(valid).wrapping_neg())
 }
 
 /// A result with every NaN as the one of the contract.

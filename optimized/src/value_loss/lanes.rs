@@ -2,7 +2,7 @@
 
 use crate::{
     ValueClip,
-    lanes::{clamp, greater},
+    lanes::{clamp, select_greater, select_lesser},
 };
 
 /// What one token does.
@@ -15,39 +15,38 @@ struct Token {
 
 #[inline(always)]
 fn token(v: f32, v_old: f32, ret: f32, eps_v: f32, form: ValueClip) -> Token {
+    let (lo, hi) = (v_old - eps_v, v_old + eps_v);
     let err = v - ret;
     let plain = err * err;
-    let v_clip = clamp(v, v_old - eps_v, v_old + eps_v);
+    let v_clip = match form {
+        // Drops a NaN of v alone, which is in `plain`: that is why the larger one needs no better clamp.
+        ValueClip::Max => select_greater(select_lesser(v, hi), lo),
+        ValueClip::ClippedOnly | ValueClip::Off => clamp(v, lo, hi),
+    };
     let clip_err = v_clip - ret;
     let of_clip = clip_err * clip_err;
     let clipped = of_clip > plain;
-    let twice = 2.0 * err;
+    let twice = err + err;
+    let or_nan = |flat| if of_clip.is_nan() { of_clip } else if flat { 0.0 } else { twice };
     let (loss, slope) = match form {
-        ValueClip::Max => (greater(plain, of_clip), if clipped { 0.0 } else { nan_or(of_clip, twice) }),
-        ValueClip::ClippedOnly => {
-            (of_clip, if v_clip != v { nan_or(of_clip, 0.0) } else { nan_or(of_clip, twice) })
-        }
+        ValueClip::Max => (if clipped | of_clip.is_nan() { of_clip } else { plain }, or_nan(clipped)),
+        ValueClip::ClippedOnly => (of_clip, or_nan(v_clip != v)),
         ValueClip::Off => (plain, twice),
     };
     Token { loss, slope, clipped }
 }
 
-/// x, or the NaN that was found.
-#[inline(always)]
-fn nan_or(found: f32, x: f32) -> f32 {
-    if found.is_nan() { found } else { x }
-}
-
-/// The operands of one tile of a row; all of one length.
+/// The operands of a piece of a row; all of one length.
 #[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
     pub(super) v: &'a [f32],
     pub(super) v_old: &'a [f32],
     pub(super) ret: &'a [f32],
     pub(super) valid: &'a [bool],
+    pub(super) full: bool,
 }
 
-/// Loss and scaled slope of each token of a tile, +0 in masked slots; gives how many are clipped.
+/// Loss and scaled slope of each token, +0 in masked slots; gives how many are clipped.
 #[inline(always)]
 pub(super) fn tile(
     on: Tile<'_>,
@@ -57,25 +56,25 @@ pub(super) fn tile(
     loss: &mut [f32],
     grad: &mut [f32],
 ) -> u32 {
-    match form {
-        ValueClip::Max => {
-            each(on, scale, loss, grad, |v, v_old, ret| token(v, v_old, ret, eps_v, ValueClip::Max))
+    use ValueClip::{ClippedOnly, Max, Off};
+    // One loop for each: a choice inside it would be made once a token.
+    match (form, on.full) {
+        (Max, true) => each(on, scale, loss, grad, |_| true, |v, old, ret| token(v, old, ret, eps_v, Max)),
+        (Max, false) => each(on, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, Max)),
+        (ClippedOnly, _) => {
+            each(on, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, ClippedOnly))
         }
-        ValueClip::ClippedOnly => {
-            each(on, scale, loss, grad, |v, v_old, ret| token(v, v_old, ret, eps_v, ValueClip::ClippedOnly))
-        }
-        ValueClip::Off => {
-            each(on, scale, loss, grad, |v, v_old, ret| token(v, v_old, ret, eps_v, ValueClip::Off))
-        }
+        (Off, _) => each(on, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, Off)),
     }
 }
 
 #[inline(always)]
 fn each(
-    Tile { v, v_old, ret, valid }: Tile<'_>,
+    Tile { v, v_old, ret, valid, .. }: Tile<'_>,
     scale: f32,
     loss: &mut [f32],
     grad: &mut [f32],
+    is_valid: impl Fn(bool) -> bool,
     token: impl Fn(f32, f32, f32) -> Token,
 ) -> u32 {
     let n = valid.len();
@@ -83,9 +82,10 @@ fn each(
     let mut clipped = 0;
     for i in 0..n {
         let token = token(v[i], v_old[i], ret[i]);
-        loss[i] = if valid[i] { token.loss } else { 0.0 };
-        grad[i] = if valid[i] { token.slope * scale } else { 0.0 };
-        clipped += u32::from(valid[i] & token.clipped);
+        let valid = is_valid(valid[i]);
+        loss[i] = if valid { token.loss } else { 0.0 };
+        grad[i] = if valid { token.slope * scale } else { 0.0 };
+        clipped += u32::from(valid & token.clipped);
     }
     clipped
 }

@@ -7,7 +7,7 @@ use crate::{
     aggregate::Divisors,
     check,
     lanes::share,
-    tiles::{Passed, pass},
+    tiles::{Passed, Put, pass},
 };
 use lanes::Tile;
 use serde::{Deserialize, Serialize};
@@ -127,16 +127,18 @@ pub fn value_sums(
         mask,
         &divisors,
         [per_token, grad],
+        Put::Replace,
         #[inline(always)]
-        |slots, weight, [loss, grad]| {
-            let at = slots.clone();
+        |piece, [loss, grad]| {
+            let at = piece.slots;
             let tile = Tile {
                 v: &v[at.clone()],
                 v_old: &v_old[at.clone()],
                 ret: &ret[at.clone()],
                 valid: &mask.valid()[at],
+                full: piece.full,
             };
-            [lanes::tile(tile, eps_v, form, (weight * c) * factor, loss, grad), 0]
+            [lanes::tile(tile, eps_v, form, (piece.weight * c) * factor, loss, grad), 0]
         },
     );
     Ok(ValueSums { loss, clipped, counts })

@@ -1,0 +1,186 @@
+//! `eq:ratio`, `eq:policy-loss` and the slope: 13 bytes read a token (17 with weights), 4 written with the
+//! gradient.
+
+use crate::{
+    ClipFrac, Error, Kl, KlOf, PolicyClip, check,
+    lanes::{TAME, clamp, exp_full, exp_tame, keep, select_greater, select_lesser},
+    tiles::STAGE,
+};
+
+/// The choices in f32, with what is derived from them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clip {
+    /// 1 − ε_lo and 1 + ε_hi.
+    lo: f32,
+    hi: f32,
+    c_dual: f32,
+    log_ratio_clamp: f32,
+    clip_frac: ClipFrac,
+    kl_kind: Kl,
+    kl_of: KlOf,
+}
+
+impl Clip {
+    pub(super) fn new(op: &'static str, clip: &PolicyClip) -> Result<Clip, Error> {
+        Ok(Clip {
+            lo: 1.0 - check::positive(op, "eps_lo", clip.eps_lo)?,
+            hi: 1.0 + check::positive(op, "eps_hi", clip.eps_hi)?,
+            c_dual: check::setting(op, "c_dual", clip.c_dual, "be > 1", |c| c > 1.0)?,
+            log_ratio_clamp: check::positive(op, "log_ratio_clamp", clip.log_ratio_clamp)?,
+            clip_frac: clip.clip_frac,
+            kl_kind: clip.kl_kind,
+            kl_of: clip.kl_of,
+        })
+    }
+}
+
+/// What one token does, from its ratio on.
+struct Token {
+    loss: f32,
+    slope: f32,
+    /// The clipped surrogate is strictly the smaller.
+    clipped: bool,
+    /// The dual clip is the smaller loss.
+    dual: bool,
+}
+
+/// `DUAL` off leaves the dual clip out, which an ∞ switches off: fewer operations, the same bits.
+#[inline(always)]
+fn token<const DUAL: bool>(ratio: f32, clamped: bool, adv: f32, clip: &Clip) -> Token {
+    // Drops a NaN of the ratio, which stays in `surrogate`.
+    let clipped_ratio = select_greater(select_lesser(ratio, clip.hi), clip.lo);
+    let (surrogate, clipped_surrogate) = (ratio * adv, clipped_ratio * adv);
+    // Where the surrogates tie they have the same bits, and a NaN is in the first, so this is the lesser one.
+    let clipped = clipped_surrogate < surrogate;
+    let pessimistic = if clipped { -clipped_surrogate } else { -surrogate };
+    let bound = -(adv * clip.c_dual);
+    let dual = DUAL & (adv < 0.0) & (bound < pessimistic);
+    let flat = clipped | dual | (clamped & !surrogate.is_nan());
+    let loss = if dual { bound } else { pessimistic };
+    Token { loss, slope: if flat { 0.0 } else { -surrogate }, clipped, dual }
+}
+
+/// The operands of a piece of a row; all of one length.
+#[derive(Clone, Copy)]
+pub(super) struct Tile<'a> {
+    pub(super) logp: &'a [f32],
+    pub(super) logp_old: &'a [f32],
+    pub(super) adv: &'a [f32],
+    pub(super) weights: Option<&'a [f32]>,
+    pub(super) valid: &'a [bool],
+    pub(super) full: bool,
+}
+
+/// Where the numbers of each token go.
+pub(super) struct Room<'a> {
+    pub(super) loss: &'a mut [f32; STAGE],
+    pub(super) kl: &'a mut [f32; STAGE],
+    pub(super) ratio: &'a mut [f32; STAGE],
+    pub(super) grad: &'a mut [f32; STAGE],
+}
+
+/// Loss, KL estimate, ratio and scaled slope of each token, +0 in masked slots; gives how many the clip counts
+/// and how many the dual clip holds.
+///
+/// A piece is tame where every |log ρ| is within the clamp and the range of the shorter exp, as nearly all are:
+/// fewer operations, the same bits. What is not in every call has a loop of its own over what is staged.
+#[inline(always)]
+pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [u32; 2] {
+    let limit = select_lesser(clip.log_ratio_clamp, TAME);
+    let tame = if on.full { first_kl(on, limit, to.kl, |_| true) } else { first_kl(on, limit, to.kl, |m| m) };
+    let dual = clip.c_dual < f32::INFINITY;
+    let [effective, lower] = match (tame, dual, on.full) {
+        (true, false, true) => each::<false, true>(on, clip, scale, &mut to, |_| true),
+        (true, true, true) => each::<true, true>(on, clip, scale, &mut to, |_| true),
+        (true, false, false) => each::<false, true>(on, clip, scale, &mut to, |m| m),
+        (true, true, false) => each::<true, true>(on, clip, scale, &mut to, |m| m),
+        (false, ..) => each::<true, false>(on, clip, scale, &mut to, |m| m),
+    };
+    if let Some(weights) = on.weights {
+        weigh(on.valid, weights, to.loss);
+        weigh(on.valid, weights, to.grad);
+    }
+    match clip.kl_kind {
+        Kl::K1 => {}
+        Kl::Abs => to.kl.iter_mut().for_each(|k| *k = k.abs()),
+        Kl::K2 => to.kl.iter_mut().for_each(|k| *k = (*k * *k) * 0.5),
+        // exp(−k1) is the ratio, where nothing was clamped.
+        Kl::K3 if tame => {
+            for ((k, ratio), valid) in to.kl.iter_mut().zip(to.ratio.iter()).zip(on.valid) {
+                *k = keep((*ratio - 1.0) + *k, *valid);
+            }
+        }
+        Kl::K3 => to.kl.iter_mut().for_each(|k| *k = (exp_full(-*k) - 1.0) + *k),
+    }
+    let counted = match clip.clip_frac {
+        ClipFrac::Effective => effective,
+        ClipFrac::SignBlind => outside(on, to.ratio, |ratio, _| (ratio < clip.lo) | (ratio > clip.hi)),
+        ClipFrac::Signed => outside(on, to.ratio, |ratio, adv| {
+            ((ratio < clip.lo) & (adv < 0.0)) | ((ratio > clip.hi) & (adv > 0.0))
+        }),
+    };
+    [counted, lower]
+}
+
+/// k1 = −log ρ of each token before any clamp, +0 in masked slots; whether none is beyond the limit.
+#[inline(always)]
+fn first_kl(on: Tile<'_>, limit: f32, kl: &mut [f32; STAGE], is_valid: impl Fn(bool) -> bool) -> bool {
+    let n = on.valid.len();
+    let (logp, logp_old, valid, kl) = (&on.logp[..n], &on.logp_old[..n], &on.valid[..n], &mut kl[..n]);
+    let mut wild = 0;
+    for i in 0..n {
+        let log_ratio = keep(logp[i] - logp_old[i], is_valid(valid[i]));
+        wild |= u32::from(!(log_ratio.abs() <= limit));
+        kl[i] = keep(-log_ratio, is_valid(valid[i]));
+    }
+    wild == 0
+}
+
+#[inline(always)]
+fn each<const DUAL: bool, const TAME: bool>(
+    Tile { adv, valid, .. }: Tile<'_>,
+    clip: &Clip,
+    scale: f32,
+    to: &mut Room<'_>,
+    is_valid: impl Fn(bool) -> bool,
+) -> [u32; 2] {
+    let n = valid.len();
+    let adv = &adv[..n];
+    let (loss, kl, ratios, grad) =
+        (&mut to.loss[..n], &mut to.kl[..n], &mut to.ratio[..n], &mut to.grad[..n]);
+    let bound = clip.log_ratio_clamp;
+    let (mut clipped, mut duals) = (0, 0);
+    for i in 0..n {
+        let raw = -kl[i];
+        let valid = is_valid(valid[i]);
+        let (ratio, clamped) = if TAME {
+            (exp_tame(raw), false)
+        } else {
+            let log_ratio = clamp(raw, -bound, bound);
+            kl[i] = keep(if matches!(clip.kl_of, KlOf::Raw) { kl[i] } else { -log_ratio }, valid);
+            (exp_full(log_ratio), (raw > bound) | (raw < -bound))
+        };
+        let token = token::<DUAL>(ratio, clamped, adv[i], clip);
+        loss[i] = keep(token.loss, valid);
+        ratios[i] = keep(ratio, valid);
+        grad[i] = keep(token.slope * scale, valid);
+        clipped += u32::from(token.clipped) & u32::from(valid);
+        duals += u32::from(token.dual) & u32::from(valid);
+    }
+    [clipped, duals]
+}
+
+/// x w of each token, +0 in masked slots.
+#[inline(always)]
+fn weigh(valid: &[bool], weights: &[f32], x: &mut [f32; STAGE]) {
+    for ((x, w), valid) in x.iter_mut().zip(weights).zip(valid) {
+        *x = keep(*x * *w, *valid);
+    }
+}
+
+/// How many valid tokens the clip fraction counts by their ratio and advantage.
+#[inline(always)]
+fn outside(on: Tile<'_>, ratio: &[f32; STAGE], counts: impl Fn(f32, f32) -> bool) -> u32 {
+    let tokens = on.valid.iter().zip(ratio).zip(on.adv);
+    tokens.map(|((valid, ratio), adv)| u32::from(*valid) & u32::from(counts(*ratio, *adv))).sum()
+}
