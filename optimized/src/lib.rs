@@ -26,6 +26,8 @@ mod mask;
 mod memory;
 mod parallel;
 mod policy_loss;
+#[cfg(test)]
+mod spec;
 mod sum;
 #[cfg(test)]
 mod testing;

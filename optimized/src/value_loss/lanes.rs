@@ -27,7 +27,15 @@ fn token(v: f32, v_old: f32, ret: f32, eps_v: f32, form: ValueClip) -> Token {
     let of_clip = clip_err * clip_err;
     let clipped = of_clip > plain;
     let twice = err + err;
-    let or_nan = |flat| if of_clip.is_nan() { of_clip } else if flat { 0.0 } else { twice };
+    let or_nan = |flat| {
+        if of_clip.is_nan() {
+            of_clip
+        } else if flat {
+            0.0
+        } else {
+            twice
+        }
+    };
     let (loss, slope) = match form {
         ValueClip::Max => (if clipped | of_clip.is_nan() { of_clip } else { plain }, or_nan(clipped)),
         ValueClip::ClippedOnly => (of_clip, or_nan(v_clip != v)),

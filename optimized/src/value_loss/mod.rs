@@ -1,6 +1,8 @@
 //! How the critic is fitted: `eq:value-clip`, `eq:value-loss`, and the gradient in the same pass.
 
 mod lanes;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     Agg, Apart, Backend, Counts, Error, Grad, Half, Mask, Sum, ValueClip,
@@ -89,6 +91,7 @@ impl ValueSums {
     ///
     /// If no token is valid.
     pub fn finish(&self, agg: Agg, half: Half) -> Result<ValueLoss, Error> {
+        check::has_tokens("value_loss", self.counts)?;
         let divisors = Divisors::new("value_loss", agg, self.counts)?;
         let loss = half.factor() as f32 * divisors.finish(self.loss.finish());
         Ok(ValueLoss { loss, clip_frac: share(self.clipped, self.counts.tokens) })
