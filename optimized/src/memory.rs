@@ -144,13 +144,13 @@ mod tests {
         for start in 0..9 {
             for n in [0, 1, 3, 4, 5, 16, 33, 50] {
                 let burst: Vec<f32> = (0..n).map(|i| i as f32 + 1.0).collect();
-                let mut to = vec![-1.0; 64];
+                let mut to = [-1.0; 64];
                 Store::Stream.write(&mut to[start..start + n], &burst);
                 Store::Stream.finish();
                 assert_eq!(to[start..start + n], burst);
                 assert!(to[..start].iter().chain(&to[start + n..]).all(|x| *x == -1.0));
                 let burst: Vec<bf16> = burst.into_iter().map(bf16::from_f32).collect();
-                let mut to = vec![bf16::NEG_ONE; 64];
+                let mut to = [bf16::NEG_ONE; 64];
                 Store::Stream.write(&mut to[start..start + n], &burst);
                 Store::Stream.finish();
                 assert_eq!(to[start..start + n], burst);

@@ -130,7 +130,7 @@ fn first_kl(on: Tile<'_>, limit: f32, kl: &mut [f32; STAGE], is_valid: impl Fn(b
     let mut wild = 0;
     for i in 0..n {
         let log_ratio = keep(logp[i] - logp_old[i], is_valid(valid[i]));
-        wild |= u32::from(!(log_ratio.abs() <= limit));
+        wild |= u32::from((log_ratio.abs() > limit) | log_ratio.is_nan());
         kl[i] = keep(-log_ratio, is_valid(valid[i]));
     }
     wild == 0
