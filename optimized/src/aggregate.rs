@@ -1,6 +1,109 @@
 //! From one number per token to one number: `eq:aggregate`, and its gradient.
 
-use crate::{Agg, CountRows, Counts, Error, check, lanes::one_nan};
+use crate::{
+    Agg, Apart, Backend, CountRows, Counts, Error, Mask, Sum, check,
+    lanes::one_nan,
+    mask::count,
+    parallel::over_rows,
+    tiles::{Passed, Put, pass},
+};
+use core::ops::Range;
+use serde::{Deserialize, Serialize};
+
+/// One number from one per token: the mean or sum that `agg` names, over the valid slots of `x`.
+///
+/// A NaN in a valid slot is the result; masked slots are never used. Modes are those of
+/// `reference::aggregate`; the order of operations is ORDER.md's.
+///
+/// # Errors
+///
+/// If a length is not the mask's, S is not > 0, a mean has nothing to count, or the mask is a part of a batch
+/// (see [`aggregate_sums`]).
+#[doc(alias = "eq:aggregate")]
+pub fn aggregate(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<f32, Error> {
+    mask.refuse_part("aggregate")?;
+    aggregate_sums(on, x, mask, agg)?.finish(agg)
+}
+
+/// The sum behind an aggregate of some rows of a batch. Merged over the whole batch they finish to the bits of
+/// the batch that was never cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AggregateSums {
+    pub(crate) sum: Sum,
+    pub(crate) counts: Counts,
+}
+
+impl AggregateSums {
+    /// These rows and those that follow.
+    ///
+    /// # Errors
+    ///
+    /// If they do not follow.
+    pub fn merge(self, next: AggregateSums) -> Result<AggregateSums, Apart> {
+        Ok(AggregateSums { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
+    }
+
+    /// The aggregate of the whole batch, by the mode that the sums were made with.
+    ///
+    /// # Errors
+    ///
+    /// If a mean has nothing to count.
+    pub fn finish(&self, agg: Agg) -> Result<f32, Error> {
+        Ok(Divisors::new("aggregate", agg, self.counts)?.finish(self.sum.finish()))
+    }
+}
+
+/// [`aggregate`] of rows that may be a part of a batch ([`Mask::part_of`]): sums instead of means.
+///
+/// # Errors
+///
+/// As [`aggregate`], but for parts; and if the *whole* batch has nothing to count.
+pub fn aggregate_sums(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<AggregateSums, Error> {
+    const OP: &str = "aggregate";
+    check::lengths(OP, mask, &[("x", x.len())])?;
+    let divisors = Divisors::new(OP, agg, mask.whole())?;
+    let Passed { sums: [sum], counts, .. } = pass(
+        on,
+        mask,
+        &divisors,
+        [None],
+        Put::Replace,
+        #[inline(always)]
+        |piece, [staged]| {
+            let (x, valid) = (&x[piece.slots.clone()], &mask.valid()[piece.slots]);
+            for ((to, x), valid) in staged.iter_mut().zip(x).zip(valid) {
+                *to = if *valid { *x } else { 0.0 };
+            }
+            [0, 0]
+        },
+    );
+    Ok(AggregateSums { sum, counts })
+}
+
+/// c times the weight of each token in [`aggregate`], which is c · ∂agg/∂x; +0 in masked slots, and everywhere
+/// where c is 0. For a part of a batch it is that of the whole.
+///
+/// # Errors
+///
+/// As [`aggregate`], but for parts; and if c is not finite.
+pub fn aggregate_grad(mask: &Mask<'_>, agg: Agg, c: f64, out: &mut [f32]) -> Result<(), Error> {
+    const OP: &str = "aggregate_grad";
+    check::lengths(OP, mask, &[("out", out.len())])?;
+    let c = check::coefficient(OP, "c", c)?;
+    let divisors = Divisors::new(OP, agg, mask.whole())?;
+    let block = |rows: Range<usize>, out: &mut [f32]| {
+        let start = mask.start(rows.start);
+        for row in rows {
+            let slots = mask.row(row);
+            let valid = &mask.valid()[slots.clone()];
+            let weight = if c == 0.0 { 0.0 } else { divisors.weight(count(valid)) * c };
+            let out = &mut out[slots.start - start..slots.end - start];
+            out.iter_mut().zip(valid).for_each(|(out, valid)| *out = if *valid { weight } else { 0.0 });
+        }
+    };
+    over_rows(mask, out, &block, &|(), ()| ());
+    Ok(())
+}
 
 /// The divisors of a mode, as f32: each is a count rounded once.
 #[derive(Debug, Clone, Copy)]
@@ -68,5 +171,85 @@ impl Divisors {
             Agg::SeqMeanTokenSumNorm { .. } => (1.0 / self.sequences) / self.scale,
             Agg::TokenSumNorm { .. } => 1.0 / self.scale,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        spec::{AGGS, Batch, coarse, cut},
+        testing::{Random, SENTINEL, assert_rows, everywhere, same},
+    };
+
+    #[test]
+    fn every_backend_follows_the_order() {
+        for (i, batch) in Batch::all().iter().enumerate() {
+            let mut random = Random(i as u64);
+            let x = batch.rows(|| if i % 2 == 0 { random.uniform() } else { coarse(&mut random) });
+            let (laid, mask) = (batch.lay(&x), batch.mask());
+            for agg in AGGS {
+                let want = batch.aggregate(&x, agg);
+                everywhere(|on| {
+                    let got = aggregate(on, &laid, &mask, agg).unwrap();
+                    assert!(same(got, want), "{on}, batch {i}, {agg:?}: {got} for {want}");
+                });
+                let mut grad = vec![SENTINEL; mask.valid().len()];
+                aggregate_grad(&mask, agg, -0.3, &mut grad).unwrap();
+                let weights = batch.each([&x[..]], |row, _| batch.weight(row, agg) * -0.3);
+                assert_rows(&format!("batch {i}, {agg:?}"), &mask, &grad, &weights);
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_in_a_valid_slot_is_the_result() {
+        let valid = vec![true; 300];
+        let mask = Mask::padded(&valid, 1, 300).unwrap();
+        let mut x = vec![1.0; 300];
+        x[299] = -f32::NAN;
+        everywhere(|on| {
+            let got = aggregate(on, &x, &mask, Agg::TokenMean).unwrap();
+            assert_eq!(got.to_bits(), 0x7fc0_0000, "{on}");
+        });
+    }
+
+    #[test]
+    fn a_batch_cut_into_parts_gives_the_bits_of_the_whole() {
+        let (b, t_len) = (19, 150);
+        let mut random = Random(5);
+        let valid: Vec<bool> = (0..b * t_len).map(|_| !random.flag(3)).collect();
+        let x: Vec<f32> = (0..b * t_len).map(|_| random.uniform()).collect();
+        let whole = Mask::padded(&valid, b, t_len).unwrap();
+        for agg in AGGS {
+            let want = aggregate(Backend::best(), &x, &whole, agg).unwrap();
+            for parts in [1, 2, 3, 8] {
+                let sums = cut(b, parts).into_iter().map(|rows| {
+                    let at = rows.start * t_len..rows.end * t_len;
+                    let part = Mask::padded(&valid[at.clone()], rows.len(), t_len).unwrap();
+                    let part = part.part_of(rows.start as u64, whole.counts());
+                    aggregate_sums(Backend::best(), &x[at], &part, agg).unwrap()
+                });
+                let sums = sums.reduce(|sums, next| sums.merge(next).unwrap()).unwrap();
+                assert_eq!(sums.finish(agg), Ok(want), "{agg:?} in {parts} parts");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mean_of_nothing_is_refused_and_a_sum_of_nothing_is_zero() {
+        let mask = Mask::padded(&[false], 1, 1).unwrap();
+        let of = |agg| aggregate(Backend::best(), &[f32::NAN], &mask, agg);
+        let says = of(Agg::TokenMean).unwrap_err().to_string();
+        assert_eq!(says, "aggregate: `mask` has no valid token to take a mean over");
+        assert_eq!(of(Agg::TokenSum).map(f32::to_bits), Ok(0));
+    }
+
+    #[test]
+    fn a_coefficient_of_0_leaves_plus_0() {
+        let mask = Mask::padded(&[true], 1, 1).unwrap();
+        let mut out = [SENTINEL];
+        aggregate_grad(&mask, Agg::TokenMean, -0.0, &mut out).unwrap();
+        assert_eq!(out[0].to_bits(), 0);
     }
 }

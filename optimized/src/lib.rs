@@ -20,6 +20,7 @@ mod check;
 mod entropy;
 mod error;
 mod grad;
+mod kl;
 mod lanes;
 mod log_prob;
 mod mask;
@@ -33,8 +34,10 @@ mod sum;
 mod testing;
 mod tiles;
 mod token_pass;
+mod total_loss;
 mod value_loss;
 
+pub use aggregate::{AggregateSums, aggregate, aggregate_grad, aggregate_sums};
 pub use backend::Backend;
 pub use entropy::entropy;
 pub use error::Error;
@@ -42,10 +45,13 @@ pub use grad::Grad;
 pub use log_prob::log_prob;
 pub use mask::Mask;
 pub use policy_loss::{PolicyLoss, PolicyOut, PolicySums, policy_loss, policy_sums};
-pub use reference::{Agg, ClipFrac, CountRows, Half, Kl, KlOf, PolicyClip, ValueClip};
+pub use reference::{
+    Agg, ClipFrac, Coefficients, CountRows, Half, Kl, KlEstimate, KlGrad, KlOf, PolicyClip, ValueClip,
+};
 pub use sum::{Apart, Counts, Sum};
 pub use token_pass::{
     Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,
     token_pass_grad_in_place,
 };
+pub use total_loss::{KlOut, Put, kl_loss, kl_loss_sums, total_loss};
 pub use value_loss::{ValueLoss, ValueOut, ValueSums, value_loss, value_sums};

@@ -30,7 +30,7 @@ pub(crate) struct Piece {
 
 /// What becomes of what an output held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Put {
+pub enum Put {
     /// It is replaced.
     Replace,
     /// In valid slots it is added to, as out = out + new.
