@@ -29,6 +29,7 @@ mod parallel;
 mod policy_loss;
 #[cfg(test)]
 mod spec;
+mod step;
 mod sum;
 #[cfg(test)]
 mod testing;
@@ -46,8 +47,10 @@ pub use log_prob::log_prob;
 pub use mask::Mask;
 pub use policy_loss::{PolicyLoss, PolicyOut, PolicySums, policy_loss, policy_sums};
 pub use reference::{
-    Agg, ClipFrac, Coefficients, CountRows, Half, Kl, KlEstimate, KlGrad, KlOf, PolicyClip, ValueClip,
+    Agg, ClipFrac, Coefficients, CountRows, Half, Kl, KlEstimate, KlGrad, KlOf, Listing, PolicyClip,
+    Settings, ValueClip,
 };
+pub use step::{Gradients, Losses, Now, Targets, logits_grad, losses};
 pub use sum::{Apart, Counts, Sum};
 pub use token_pass::{
     Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,
