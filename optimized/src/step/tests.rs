@@ -61,12 +61,41 @@ fn settings() -> [Settings; 3] {
     [Settings::default(), all, off]
 }
 
+/// `s` has its departures applied.
+fn term_by_term(on: Backend, targets: &Targets<'_>, now: &Now<'_>, s: &Settings) -> (Losses, Gradients) {
+    let (mask, value_mask) = (&targets.mask, &targets.value_mask);
+    let mut want = Gradients::new(mask);
+    let c = s.coefficients;
+    let out = PolicyOut { grad: Some(Grad { c: 1.0, to: &mut want.logp }), ..PolicyOut::default() };
+    let (old, adv, w) = (targets.logp_old, targets.adv, targets.weights);
+    let policy = policy_loss(on, now.logp, old, adv, mask, w, &s.clip, s.agg, out).unwrap();
+    let out = ValueOut { grad: Some(Grad { c: c.c_v, to: &mut want.v }), ..ValueOut::default() };
+    let (v_old, ret) = (targets.v_old, targets.ret);
+    let (form, half) = (s.value_clip, s.half);
+    let value = value_loss(on, now.v, v_old, ret, value_mask, s.eps_v, form, s.agg, half, out).unwrap();
+    want.v.iter_mut().for_each(|x| *x = if c.c_v == 0.0 { 0.0 } else { *x });
+    let mean_ent = aggregate(on, now.ent, mask, s.agg).unwrap();
+    aggregate_grad(mask, s.agg, -c.c_h, &mut want.ent).unwrap();
+    let mut l_kl = None;
+    if let Some(logp_ref) = targets.logp_ref {
+        let mut apart = vec![0.0; B * T_LEN];
+        let grad = Some(Grad { c: c.beta_loss, to: &mut apart });
+        let (out, how) = (KlOut { grad, put: Put::Replace }, s.kl_loss_grad);
+        l_kl = Some(kl_loss(on, now.logp, logp_ref, mask, s.kl_loss, how, s.agg, out).unwrap());
+        if c.beta_loss != 0.0 {
+            want.logp.iter_mut().zip(&apart).for_each(|(x, kl)| *x += *kl);
+        }
+    }
+    let total = total_loss(policy.loss, value.loss, mean_ent, l_kl.unwrap_or(0.0), c);
+    (Losses { policy, value, ent: mean_ent, l_kl, total }, want)
+}
+
 #[test]
 fn the_step_is_its_terms_one_after_the_other() {
     let batch = Batch::new();
     for (settings, with_ref) in settings().into_iter().flat_map(|s| [(s, true), (s, false)]) {
         let (s, targets) = (settings.as_listed(), batch.targets(with_ref));
-        let (mask, value_mask) = (&targets.mask, &targets.value_mask);
+        let mask = &targets.mask;
         everywhere(|on| {
             let logits = Logits::new(&batch.logits, VOCAB).unwrap();
             let mut said = [(); 6].map(|()| vec![0.0f32; B * T_LEN]);
@@ -78,34 +107,13 @@ fn the_step_is_its_terms_one_after_the_other() {
             let now = Now { logp, ent, v: &batch.x[6] };
 
             let mut grads = Gradients::new(mask);
-            [&mut grads.logp, &mut grads.ent, &mut grads.v].map(|x| x.fill(f32::NAN));
+            for room in [&mut grads.logp, &mut grads.ent, &mut grads.v] {
+                room.fill(f32::NAN);
+            }
             let got = losses(on, &targets, &now, &settings, &mut grads).unwrap();
 
-            let mut want = Gradients::new(mask);
-            let c = s.coefficients;
-            let out = PolicyOut { grad: Some(Grad { c: 1.0, to: &mut want.logp }), ..PolicyOut::default() };
-            let (old, adv, w) = (targets.logp_old, targets.adv, targets.weights);
-            let policy = policy_loss(on, logp, old, adv, mask, w, &s.clip, s.agg, out).unwrap();
-            let out = ValueOut { grad: Some(Grad { c: c.c_v, to: &mut want.v }), ..ValueOut::default() };
-            let (v_old, ret) = (targets.v_old, targets.ret);
-            let (form, half) = (s.value_clip, s.half);
-            let value =
-                value_loss(on, now.v, v_old, ret, value_mask, s.eps_v, form, s.agg, half, out).unwrap();
-            want.v.iter_mut().for_each(|x| *x = if c.c_v == 0.0 { 0.0 } else { *x });
-            let mean_ent = aggregate(on, ent, mask, s.agg).unwrap();
-            aggregate_grad(mask, s.agg, -c.c_h, &mut want.ent).unwrap();
-            let mut l_kl = None;
-            if let Some(logp_ref) = targets.logp_ref {
-                let mut apart = vec![0.0; B * T_LEN];
-                let grad = Some(Grad { c: c.beta_loss, to: &mut apart });
-                let (out, how) = (KlOut { grad, put: Put::Replace }, s.kl_loss_grad);
-                l_kl = Some(kl_loss(on, logp, logp_ref, mask, s.kl_loss, how, s.agg, out).unwrap());
-                if c.beta_loss != 0.0 {
-                    want.logp.iter_mut().zip(&apart).for_each(|(x, kl)| *x += *kl);
-                }
-            }
-            let total = total_loss(policy.loss, value.loss, mean_ent, l_kl.unwrap_or(0.0), c);
-            assert_eq!(got, Losses { policy, value, ent: mean_ent, l_kl, total }, "{on}");
+            let (want_losses, want) = term_by_term(on, &targets, &now, &s);
+            assert_eq!(got, want_losses, "{on}");
             for (got, want) in [(&grads.logp, &want.logp), (&grads.ent, &want.ent), (&grads.v, &want.v)] {
                 assert!(got.iter().zip(want).all(|(a, b)| a.to_bits() == b.to_bits()), "{on}, {with_ref}");
             }
