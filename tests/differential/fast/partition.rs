@@ -7,7 +7,7 @@ use optimized::{Backend, Counts};
 #[test]
 fn padding_stride_and_packing_change_no_bit() {
     for term in TERMS {
-        for case in (term.cases)() {
+        for case in (term.cases)().into_iter().filter(|case| case.batch.size() < 100_000) {
             for on in [Backend::available()[0], Backend::best()] {
                 let want = case.plain(on);
                 for layout in [Layout::Wider(1), Layout::Wider(77), Layout::Strided(5), Layout::Packed] {

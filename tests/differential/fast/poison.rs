@@ -12,7 +12,7 @@ const POISON: [f32; 4] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30];
 fn a_masked_slot_changes_no_bit_of_any_result() {
     let pool = threads(THREADS[1]);
     for term in TERMS {
-        for case in (term.cases)() {
+        for case in (term.cases)().into_iter().filter(|case| case.batch.size() < 100_000) {
             for on in [Backend::available()[0], Backend::best()] {
                 let want = case.plain(on);
                 for poison in POISON {
@@ -39,7 +39,7 @@ fn a_masked_slot_changes_no_bit_of_any_result() {
 #[test]
 fn a_nan_in_a_valid_slot_goes_where_the_reference_says() {
     for term in TERMS {
-        for case in (term.cases)().into_iter().filter(|case| case.batch.valid.len() < 8000) {
+        for case in (term.cases)().into_iter().filter(|case| case.batch.size() < 25_000) {
             let valid: Vec<usize> =
                 (0..case.batch.valid.len()).filter(|slot| case.batch.valid[*slot]).collect();
             let mut rng = Rng::of(&[valid.len() as u64]);

@@ -25,8 +25,11 @@ pub(super) struct Array {
     pub(super) x: Vec<f32>,
 }
 
+/// Whether slot t of t_len is valid, in a row where something happens `at` a drawn slot: (rng, at, t, t_len).
+type Kind = fn(&mut Rng, usize, usize, usize) -> bool;
+
 /// The rows of [`Batch::mixed`], which are the masks that every term must meet.
-const KINDS: [fn(&mut Rng, usize, usize, usize) -> bool; 7] = [
+const KINDS: [Kind; 7] = [
     |_, _, _, _| true,                                 // all
     |_, at, t, _| t < at,                              // ragged
     |rng, _, _, _| rng.uniform() < 0.7,                // gaps
@@ -79,6 +82,11 @@ impl Batch {
         let mut rng = Rng::of(&[self.seed, self.rows.len() as u64, 2]);
         self.rows.push((name, (0..self.b).map(|_| draw(&mut rng) as f32).collect()));
         self
+    }
+
+    /// How many numbers it holds.
+    pub fn size(&self) -> usize {
+        self.tokens.iter().map(|array| array.x.len()).sum()
     }
 
     /// The names of its arrays.

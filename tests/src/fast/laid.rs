@@ -72,7 +72,7 @@ impl Laid {
             asked: true,
         };
         for (slot, place) in laid.place.iter().enumerate() {
-            place.into_iter().for_each(|place| laid.valid[*place] = batch.valid[slot]);
+            place.iter().for_each(|place| laid.valid[*place] = batch.valid[slot]);
         }
         laid.tokens = batch.tokens.iter().map(|array| laid.lay(array, &batch.valid, poison)).collect();
         laid
@@ -128,6 +128,16 @@ impl Laid {
         &found.unwrap_or_else(|| panic!("laid: no array `{name}`")).x
     }
 
+    /// The numbers a slot of an array; 0 where there is none of that name.
+    pub fn width(&self, name: &str) -> usize {
+        self.tokens.iter().find(|array| array.name == name).map_or(0, |array| array.width)
+    }
+
+    /// Whether every output is asked for.
+    pub fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// The same as flags: whatever is not 0 is set.
     pub fn flags(&self, name: &str) -> Vec<bool> {
         self.get(name).iter().map(|x| *x != 0.0).collect()
@@ -174,7 +184,12 @@ impl Laid {
                     written.iter().all(|x| Room::is_untouched(*x)),
                     "{name}: wrote between rows, slot {slot}"
                 );
-            } else if !self.valid[slot] {
+            } else if self.valid[slot] {
+                assert!(
+                    !written.iter().any(|x| Room::is_untouched(*x)),
+                    "{name}: slot {slot} was not written"
+                );
+            } else {
                 assert!(
                     written.iter().all(|x| x.to_bits() == 0),
                     "{name}: {written:?} in masked slot {slot}"

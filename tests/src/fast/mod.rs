@@ -6,9 +6,13 @@
 
 mod batch;
 mod case;
+mod entropy;
 mod laid;
+mod log_prob;
+mod logits;
 mod outputs;
 mod room;
+mod token_pass;
 mod truth;
 mod value_loss;
 
@@ -49,7 +53,7 @@ pub(crate) const AGGS: [Agg; 9] = [
 ];
 
 /// Every fast term, in the order of the step.
-pub const TERMS: &[Term] = &[value_loss::TERM];
+pub const TERMS: &[Term] = &[log_prob::TERM, value_loss::TERM, entropy::TERM, token_pass::TERM];
 
 /// Whether each backend of this machine gives the bits of the fallback: on the term's small cases, so that a
 /// command can ask.
@@ -58,7 +62,7 @@ pub const TERMS: &[Term] = &[value_loss::TERM];
 ///
 /// If the fast path refuses a case.
 pub fn bits_equal(term: &Term) -> Vec<(Backend, bool)> {
-    let cases: Vec<Case> = (term.cases)().into_iter().filter(|case| case.batch.valid.len() <= 4096).collect();
+    let cases: Vec<Case> = (term.cases)().into_iter().filter(|case| case.batch.size() <= 10_000).collect();
     let all = |on: Backend| -> Vec<Outputs> { cases.iter().map(|case| case.plain(on)).collect() };
     let backends = Backend::available();
     let wanted = all(backends[0]);

@@ -1,10 +1,13 @@
 //! Room for an output: filled with a NaN that no arithmetic makes, between sentinels.
 
+use optimized::Logit;
+
 /// Elements of a fence: 256 bytes, more than any vector.
 const FENCE: usize = 64;
 /// A NaN with a payload of its own: whoever leaves a slot alone leaves this.
-const UNTOUCHED: u32 = 0x7fd5_a5a5;
-const SENTINEL: f32 = -12345.678;
+const UNTOUCHED: u32 = 0x7fd5_0000;
+/// A bf16 holds it too.
+const SENTINEL: f32 = -12352.0;
 
 /// An output buffer between two fences.
 #[derive(Debug)]
@@ -31,6 +34,16 @@ impl Room {
         self.asked = true;
         let end = self.buffer.len() - FENCE;
         &mut self.buffer[FENCE..end]
+    }
+
+    /// Room for a call that writes another format: it gets a copy of the output, between fences too.
+    pub fn with<X: Logit, T>(&mut self, call: impl FnOnce(&mut [X]) -> T) -> T {
+        self.asked = true;
+        let mut copy: Vec<X> = self.buffer.iter().map(|x| X::narrow(*x)).collect();
+        let end = copy.len() - FENCE;
+        let done = call(&mut copy[FENCE..end]);
+        self.buffer = copy.into_iter().map(X::widen).collect();
+        done
     }
 
     pub(super) fn width(&self) -> usize {

@@ -1,6 +1,6 @@
 //! What the reference says of an output, and whether a fast one keeps to it.
 
-use crate::budget::{Approx, Grid};
+use crate::budget::{Approx, Grid, Precision};
 use nalgebra::DMatrix;
 
 /// The reference's numbers with what the fast path may be off, in the order of the output.
@@ -11,6 +11,12 @@ impl Want {
     /// One number: the reference's, with the allowance of its budget.
     pub fn number(value: f64, allowed: Approx) -> Want {
         Want(vec![allowed.at(value)])
+    }
+
+    /// `width` numbers a slot, 0 where a slot is masked (none).
+    pub fn slots(of: Vec<Option<Vec<Approx>>>, width: usize) -> Want {
+        let masked = || vec![Precision::ORDER.given(0.0); width];
+        Want(of.into_iter().flat_map(|slot| slot.unwrap_or_else(masked)).collect())
     }
 
     /// One number a slot.
