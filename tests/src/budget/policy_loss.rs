@@ -9,6 +9,8 @@ use reference::{Agg, ClipFrac, KlEstimate, KlOf, Mask, PolicyClip};
 
 /// What `eq:policy-loss` may be off, with what is logged beside it.
 pub struct PolicyBudget {
+    /// The loss of each token.
+    pub per_token: Grid,
     /// ρ per token.
     pub ratio: Grid,
     /// L_policy.
@@ -84,9 +86,11 @@ pub fn policy_loss(
     });
     let zero = p.each(mask, |_| p.given(0.0));
     let approx_kl = targets::kl(p, &old_over_new, &zero, mask, KlEstimate::plain(clip.kl_kind));
+    let per_token = p.each(mask, |slot| token(slot).loss * weight(slot));
     PolicyBudget {
         ratio: p.each(mask, |slot| token(slot).ratio),
-        loss: aggregate(p, &p.each(mask, |slot| token(slot).loss * weight(slot)), mask, agg),
+        loss: aggregate(p, &per_token, mask, agg),
+        per_token,
         clip_in_doubt: count(&|slot| in_doubt(p, &token(slot), adv[slot], clip)),
         dual_in_doubt: count(&|slot| {
             let token = token(slot);

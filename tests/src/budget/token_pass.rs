@@ -44,6 +44,8 @@ pub struct Softmax<'a> {
     ent: f64,
     d_ls: f64,
     d_ent: f64,
+    /// A logit does, by its temperature.
+    leaves_range: bool,
 }
 
 impl<'a> Softmax<'a> {
@@ -56,7 +58,9 @@ impl<'a> Softmax<'a> {
         // τ on entry, then 1/τ.
         let inv_tau_off = if tau == 1.0 { 0.0 } else { (rounded - tau).abs() / tau + E };
         let ent = entropy_row(logits, tau);
-        let mut row = Softmax { logits, tau, inv_tau_off, max, logp, ls, ent, d_ls: 0.0, d_ent: 0.0 };
+        let leaves_range = logits.iter().any(|z| z.is_finite() && (z / tau).abs() > f64::from(f32::MAX));
+        let (d_ls, d_ent) = (0.0, 0.0);
+        let mut row = Softmax { logits, tau, inv_tau_off, max, logp, ls, ent, d_ls, d_ent, leaves_range };
         row.bound();
         row
     }
@@ -107,9 +111,8 @@ impl<'a> Softmax<'a> {
     fn number(&self, value: f64, off: f64) -> Approx {
         let p = Precision::ORDER;
         let most = f64::from(f32::MAX);
-        let scaled = self.logits.iter().any(|z| z.is_finite() && (z / self.tau).abs() > most);
         let beyond = value.is_finite() && value.abs() + off > most;
-        let off = if scaled || beyond {
+        let off = if self.leaves_range || beyond {
             f64::INFINITY
         } else if value.is_finite() {
             off + f64::from(f32::from_bits(1))

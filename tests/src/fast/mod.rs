@@ -11,6 +11,7 @@ mod laid;
 mod log_prob;
 mod logits;
 mod outputs;
+mod policy_loss;
 mod room;
 mod token_pass;
 mod truth;
@@ -53,7 +54,8 @@ pub(crate) const AGGS: [Agg; 9] = [
 ];
 
 /// Every fast term, in the order of the step.
-pub const TERMS: &[Term] = &[log_prob::TERM, value_loss::TERM, entropy::TERM, token_pass::TERM];
+pub const TERMS: &[Term] =
+    &[log_prob::TERM, policy_loss::TERM, value_loss::TERM, entropy::TERM, token_pass::TERM];
 
 /// Whether each backend of this machine gives the bits of the fallback: on the term's small cases, so that a
 /// command can ask.
