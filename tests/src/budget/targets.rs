@@ -6,23 +6,26 @@ use reference::{Ends, EpsAt, Gap, Kl, KlEstimate, Mask, ShiftMean, Variance, Whi
 
 /// `eq:kl`. k1 cancels, so its error follows the log-probs; k3 adds that of exp at −k1.
 pub fn kl(p: Precision, logp: &Grid, logp_ref: &Grid, mask: &Mask, estimate: KlEstimate) -> Grid {
-    let bounded = |x: Approx, limit: f64| x.clamp(-p.setting(limit), p.setting(limit));
-    p.each(mask, |slot| {
-        let k1 = bounded(logp[slot] - logp_ref[slot], estimate.clamp_in);
-        let k = match estimate.kind {
-            Kl::K1 => k1,
-            Kl::Abs => k1.abs(),
-            Kl::K2 => p.given(0.5) * k1.square(),
-            Kl::K3 => ((-k1).exp() - p.given(1.0)) + k1,
-        };
-        bounded(k, estimate.clamp_out)
-    })
+    p.each(mask, |slot| kl_of(p, logp[slot] - logp_ref[slot], estimate))
 }
 
-/// `eq:shaped-reward`: one product and one difference.
+/// The estimate from k1 of one token.
+pub(super) fn kl_of(p: Precision, k1: Approx, estimate: KlEstimate) -> Approx {
+    let bounded = |x: Approx, limit: f64| x.clamp(-p.setting(limit), p.setting(limit));
+    let k1 = bounded(k1, estimate.clamp_in);
+    let k = match estimate.kind {
+        Kl::K1 => k1,
+        Kl::Abs => k1.abs(),
+        Kl::K2 => p.given(0.5) * k1.square(),
+        Kl::K3 => ((-k1).exp() - p.given(1.0)) + k1,
+    };
+    bounded(k, estimate.clamp_out)
+}
+
+/// `eq:shaped-reward`: one product and one difference, fused where the order has it so.
 pub fn reward(p: Precision, placed: &DMatrix<f64>, kl: Option<&Grid>, beta_kl: f64, mask: &Mask) -> Grid {
     p.each(mask, |slot| match kl {
-        Some(kl) if beta_kl != 0.0 => p.given(placed[slot]) - p.setting(beta_kl) * kl[slot],
+        Some(kl) if beta_kl != 0.0 => (-p.setting(beta_kl)).times_plus(kl[slot], p.given(placed[slot])),
         _ => p.given(placed[slot]),
     })
 }

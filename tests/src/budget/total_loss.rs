@@ -52,6 +52,11 @@ pub(super) fn share(p: Precision, mask: &Mask, agg: Agg) -> Grid {
     p.each(mask, |slot| weights[slot.0])
 }
 
+/// ∂agg/∂x: the weight of each token.
+pub fn aggregate_grad(p: Precision, mask: &Mask, agg: Agg) -> Grid {
+    share(p, mask, agg)
+}
+
 /// How many tokens of a share may be counted by one evaluation and not by the other, as a share.
 pub fn counted(p: Precision, mask: &Mask, value: f64, in_doubt: usize) -> Approx {
     p.given(value).once().widened(in_doubt as f64 / mask.count().max(1) as f64)
@@ -68,26 +73,44 @@ pub fn kl_loss(
 ) -> (Approx, Grid) {
     let value = aggregate(p, &targets::kl(p, logp, logp_ref, mask, estimate), mask, agg);
     let share = share(p, mask, agg);
-    let kind = if grad == KlGrad::StraightThrough { Kl::K2 } else { estimate.kind };
-    let slope = p.each(mask, |slot| {
-        let k1 = logp[slot] - logp_ref[slot];
-        let one = p.given(1.0);
-        match kind {
-            Kl::K1 => one,
-            Kl::Abs if k1.may_cross(p.given(0.0)) => {
-                p.given(k1.value.signum()).or(-p.given(k1.value.signum()))
-            }
-            Kl::Abs => p.given(k1.value.signum()),
-            Kl::K2 => k1,
-            Kl::K3 => one - (-k1).exp(),
-        }
-    });
+    let slope = p.each(mask, |slot| kl_slope(p, logp[slot] - logp_ref[slot], estimate, grad));
     (value, p.each(mask, |slot| share[slot] * slope[slot]))
 }
 
-/// `eq:total-loss`: three products and three additions, in any order.
+/// The derivative of an estimate in k1: 0 beyond a clamp; either, where one may be just reached.
+fn kl_slope(p: Precision, k1: Approx, estimate: KlEstimate, grad: KlGrad) -> Approx {
+    let (one, zero) = (p.given(1.0), p.given(0.0));
+    if grad == KlGrad::StraightThrough {
+        return k1;
+    }
+    let sign = p.given(k1.value.signum());
+    let inside = match estimate.kind {
+        Kl::K1 => one,
+        Kl::Abs if k1.may_cross(zero) => sign.or(-sign),
+        Kl::Abs => sign,
+        Kl::K2 => k1,
+        Kl::K3 => one - (-k1).exp(),
+    };
+    let (clamp_in, clamp_out) = (p.setting(estimate.clamp_in), p.setting(estimate.clamp_out));
+    let k = targets::kl_of(p, k1, KlEstimate { clamp_out: f64::INFINITY, ..estimate }).abs();
+    let beyond = k1.value.abs() > estimate.clamp_in || k.value > estimate.clamp_out;
+    let doubt = k1.abs().may_cross(clamp_in) || k.may_cross(clamp_out);
+    match (beyond, doubt) {
+        (false, false) => inside,
+        (false, true) => inside.or(zero),
+        (true, false) => zero,
+        (true, true) => zero.or(inside),
+    }
+}
+
+/// `eq:total-loss`: three products and three additions, in any order; fused where the order has them so.
 pub fn total_loss(p: Precision, parts: [Approx; 4], c: Coefficients) -> Approx {
     let [l_policy, l_v, ent, l_kl] = parts;
+    if p.order == Order::Written {
+        let terms = [(c.c_v, l_v), (-c.c_h, ent), (c.beta_loss, l_kl)];
+        let used = terms.into_iter().filter(|(c, _)| *c != 0.0);
+        return used.fold(l_policy, |sum, (c, x)| p.setting(c).times_plus(x, sum));
+    }
     let times = |c: f64, x: Approx| if c == 0.0 { p.given(0.0) } else { p.setting(c) * x };
     p.sum([l_policy, times(c.c_v, l_v), times(-c.c_h, ent), times(c.beta_loss, l_kl)])
 }

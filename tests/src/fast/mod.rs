@@ -4,6 +4,7 @@
 //! on every backend and thread count, the budget against the reference, poison, sentinels, layouts, parts
 //! and golden hashes.
 
+mod aggregate;
 mod batch;
 mod case;
 mod entropy;
@@ -14,6 +15,7 @@ mod outputs;
 mod policy_loss;
 mod room;
 mod token_pass;
+mod total_loss;
 mod truth;
 mod value_loss;
 
@@ -54,8 +56,15 @@ pub(crate) const AGGS: [Agg; 9] = [
 ];
 
 /// Every fast term, in the order of the step.
-pub const TERMS: &[Term] =
-    &[log_prob::TERM, policy_loss::TERM, value_loss::TERM, entropy::TERM, token_pass::TERM];
+pub const TERMS: &[Term] = &[
+    log_prob::TERM,
+    policy_loss::TERM,
+    value_loss::TERM,
+    entropy::TERM,
+    token_pass::TERM,
+    aggregate::TERM,
+    total_loss::TERM,
+];
 
 /// Whether each backend of this machine gives the bits of the fallback: on the term's small cases, so that a
 /// command can ask.
