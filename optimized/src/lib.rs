@@ -19,6 +19,7 @@ mod backend;
 mod check;
 mod entropy;
 mod error;
+mod gae;
 mod grad;
 mod kl;
 mod lanes;
@@ -42,13 +43,13 @@ pub use aggregate::{AggregateSums, aggregate, aggregate_grad, aggregate_sums};
 pub use backend::Backend;
 pub use entropy::entropy;
 pub use error::Error;
+pub use gae::{Ends, GaeOut, Lambda, Truncated, dones_of_transitions, gae};
 pub use grad::Grad;
 pub use log_prob::log_prob;
 pub use mask::Mask;
 pub use policy_loss::{PolicyLoss, PolicyOut, PolicySums, policy_loss, policy_sums};
 pub use reference::{
-    Agg, ClipFrac, Coefficients, CountRows, Half, Kl, KlEstimate, KlGrad, KlOf, Listing, PolicyClip,
-    Settings, ValueClip,
+    Agg, ClipFrac, Coefficients, CountRows, DoneAt, Gap, Half, Kl, KlEstimate, KlGrad, KlOf, Listing, PolicyClip, Settings, ValueClip,
 };
 pub use step::{Gradients, Losses, Now, Targets, logits_grad, losses};
 pub use sum::{Apart, Counts, Sum};
