@@ -3,8 +3,13 @@
 //! is written with vectors of a fixed width.
 
 use super::ends::Truncated;
-use crate::{Gap, lanes::fma, memory::Store, tiles::STAGE};
-use core::array::from_fn;
+use crate::{
+    Gap,
+    lanes::fma,
+    memory::{Store, prefetch},
+    tiles::STAGE,
+};
+use core::{array::from_fn, ops::Range};
 use fearless_simd::{Simd, f32x8, prelude::*};
 
 /// Tokens of a group.
@@ -48,6 +53,8 @@ pub(super) struct Row<'a> {
     pub(super) valid: &'a [bool],
     pub(super) terminated: Option<&'a [bool]>,
     pub(super) truncated: Option<Truncated<'a>>,
+    /// Where the last stage of the next row begins, from the start of this one.
+    pub(super) next: usize,
     /// V after the last valid token.
     pub(super) boot: f32,
     pub(super) gap: Gap,
@@ -63,6 +70,8 @@ struct After {
     later: bool,
     /// It stands in the very next slot.
     adjacent: bool,
+    /// What will be read soon, and has not been asked for yet.
+    ask: usize,
 }
 
 /// A and R of some groups.
@@ -86,20 +95,36 @@ pub(super) fn row<S: Simd>(
     mut ret: Option<&mut [f32]>,
 ) {
     let [of_adv, of_ret] = staged;
-    let mut after = After { carry: 0.0, v: row.boot, later: false, adjacent: false };
+    let mut after = After { carry: 0.0, v: row.boot, later: false, adjacent: false, ask: 0 };
     for start in (0..adv.len()).step_by(STAGE).rev() {
         let slots = start..adv.len().min(start + STAGE);
+        after.ask = start.checked_sub(STAGE).unwrap_or(row.next);
         let mut left = slots.len().div_ceil(GROUP);
         while left > 0 {
-            let first = left - row.unbroken_before(start, left, &after);
-            if first < left {
+            let (unbroken_groups, masked_groups) = row.alike_before(start..start + left * GROUP, &after);
+            if unbroken_groups > 0 {
+                let first = left - unbroken_groups;
                 let at = start + first * GROUP..start + left * GROUP;
                 let (adv, ret) = (&mut of_adv[first..left], &mut of_ret[first..left]);
-                unbroken(simd, by, (&row.r[at.clone()], &row.v[at]), &mut after, adv, ret);
+                unbroken(simd, by, row, at, &mut after, adv, ret);
+                left = first;
+            } else if masked_groups > 0 {
+                let first = left - masked_groups;
+                of_adv[first..left].fill([0.0; GROUP]);
+                of_ret[first..left].fill([0.0; GROUP]);
+                after.carry = if row.gap == Gap::Skip { after.carry + 0.0 } else { 0.0 };
+                after.adjacent = false;
                 left = first;
             } else {
                 left -= 1;
-                broken(simd, by, row, start + left * GROUP, &mut after, (&mut of_adv[left], &mut of_ret[left]));
+                broken(
+                    simd,
+                    by,
+                    row,
+                    start + left * GROUP,
+                    &mut after,
+                    (&mut of_adv[left], &mut of_ret[left]),
+                );
             }
         }
         store.write(&mut adv[slots.clone()], &of_adv.as_flattened()[..slots.len()]);
@@ -110,20 +135,23 @@ pub(super) fn row<S: Simd>(
 }
 
 impl Row<'_> {
-    /// How many groups before group `end`, counted from slot `start`, hold eight valid tokens, each the step
-    /// before the next.
+    /// How many groups at the end of these slots hold eight valid tokens, each the step before the next, or else
+    /// how many hold none and neither change nor end what passes over them.
     #[inline(always)]
-    fn unbroken_before(&self, start: usize, end: usize, after: &After) -> usize {
-        if !self.reaches(after) || self.valid.len() < start + end * GROUP {
-            return 0;
+    fn alike_before(&self, slots: Range<usize>, after: &After) -> (usize, usize) {
+        if slots.end > self.valid.len() {
+            return (0, 0); // a short group
         }
-        let alike = |flags: &[bool], want: bool| {
-            let groups = flags[start..start + end * GROUP].as_chunks::<GROUP>().0;
-            groups.iter().rev().take_while(|group| **group == [want; GROUP]).count()
-        };
-        let valid = alike(self.valid, true);
-        let going = self.terminated.map_or(valid, |flags| valid.min(alike(flags, false)));
-        self.truncated.map_or(going, |flags| going.min(alike(flags.at, false)))
+        if !self.valid[slots.end - 1] {
+            let passes = !after.later || self.gap != Gap::Decay;
+            return (0, if passes { alike(&self.valid[slots], false) } else { 0 });
+        }
+        if !self.reaches(after) {
+            return (0, 0);
+        }
+        let valid = alike(&self.valid[slots.clone()], true);
+        let going = self.terminated.map_or(valid, |flags| valid.min(alike(&flags[slots.clone()], false)));
+        (self.truncated.map_or(going, |flags| going.min(alike(&flags.at[slots], false))), 0)
     }
 
     /// Credit passes unchanged from the next valid token, or from the end of the row.
@@ -139,7 +167,9 @@ impl Row<'_> {
             let adjacent = core::mem::replace(&mut after.adjacent, false);
             return match self.gap {
                 Gap::Skip if after.later => (0.0, 1.0),
-                Gap::Decay if after.later => (if adjacent { fma(by.gamma, after.v, 0.0) } else { 0.0 }, by.gl),
+                Gap::Decay if after.later => {
+                    (if adjacent { fma(by.gamma, after.v, 0.0) } else { 0.0 }, by.gl)
+                }
                 _ => (0.0, 0.0),
             };
         }
@@ -157,21 +187,32 @@ impl Row<'_> {
     }
 }
 
+/// How many groups at the end are all set, or all unset.
+#[inline(always)]
+fn alike(flags: &[bool], set: bool) -> usize {
+    flags.as_chunks::<GROUP>().0.iter().rev().take_while(|group| **group == [set; GROUP]).count()
+}
+
 /// Groups of eight valid tokens, each the step before the next.
 #[inline(always)]
 fn unbroken<S: Simd>(
     simd: S,
     by: &Decay<S>,
-    (r, v): (&[f32], &[f32]),
+    row: &Row<'_>,
+    at: Range<usize>,
     after: &mut After,
     adv: &mut Groups,
     ret: &mut Groups,
 ) {
     let zero = f32x8::splat(simd, 0.0);
     let (gamma, gl) = (f32x8::splat(simd, by.gamma), f32x8::splat(simd, by.gl));
-    let (mut carry, mut next) = (after.carry, after.v);
+    let (mut carry, mut next, mut ask) = (after.carry, after.v, after.ask);
+    let (r, v) = (&row.r[at.clone()], &row.v[at]);
     let groups = r.as_chunks::<GROUP>().0.iter().zip(v.as_chunks::<GROUP>().0);
     for (((r, v), adv), ret) in groups.zip(adv).zip(ret).rev() {
+        prefetch(row.r, ask);
+        prefetch(row.v, ask);
+        ask += GROUP;
         let (r, first) = (f32x8::from_slice(simd, r), v[0]);
         let v = f32x8::from_slice(simd, v);
         let d = gamma.mul_add_precise(v.slide::<1>(f32x8::splat(simd, next)), r) - v;
@@ -192,7 +233,7 @@ fn unbroken<S: Simd>(
         (a + v).store_slice(ret);
         next = first;
     }
-    *after = After { carry, v: next, later: true, adjacent: true };
+    *after = After { carry, v: next, later: true, adjacent: true, ask };
 }
 
 /// Any other group, short or with masked slots or flags.

@@ -7,7 +7,7 @@ mod tests;
 
 pub use ends::{Ends, Truncated, dones_of_transitions};
 
-use crate::{Backend, Error, Gap, Mask, check, memory::Store, parallel::over_rows};
+use crate::{Backend, Error, Gap, Mask, check, memory::Store, parallel::over_rows, tiles::STAGE};
 use core::ops::Range;
 use fearless_simd::{Simd, dispatch, prelude::*};
 use lanes::{Decay, Row};
@@ -129,6 +129,7 @@ impl Rows<'_> {
                 at: &at[slots.clone()],
                 v_boot: &v_boot[slots.clone()],
             }),
+            next: self.mask.start(row + 1) - slots.start + (slots.len().max(1) - 1) / STAGE * STAGE,
             boot: self.ends.v_last.map_or(0.0, |v_last| v_last[row]),
             gap: self.gap,
         }

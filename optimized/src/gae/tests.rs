@@ -116,7 +116,9 @@ fn check(rows: &[Case], gap: Gap) {
     let rows: Vec<Case> = rows.iter().cloned().map(Case::poisoned).collect();
     for layout in LAYOUTS {
         let laid = Laid::new(layout, &rows.iter().map(|row| row.valid.len()).collect::<Vec<_>>());
-        let lay = |of: fn(&Case) -> &Vec<f32>| laid.lay(&rows.iter().map(|c| of(c).clone()).collect::<Vec<_>>(), 7.0);
+        let lay = |of: fn(&Case) -> &Vec<f32>| {
+            laid.lay(&rows.iter().map(|c| of(c).clone()).collect::<Vec<_>>(), 7.0)
+        };
         let flags = |of: fn(&Case) -> &Vec<bool>, fill| {
             laid.lay(&rows.iter().map(|c| of(c).clone()).collect::<Vec<_>>(), fill)
         };
@@ -163,8 +165,10 @@ fn a_decay_of_zero_or_that_underflows_or_of_one_follows_the_written_order() {
         for number in [Random::uniform, Random::wild] {
             for n in [5, 8, 24, 61, 600] {
                 let masks = masks(n).into_iter().enumerate();
-                let rows = masks.map(|(k, valid)| {
-                    Case { gamma, lambda, ..Case::new(&valid, (n + k) as u64, number).with_flags(3, 30) }
+                let rows = masks.map(|(k, valid)| Case {
+                    gamma,
+                    lambda,
+                    ..Case::new(&valid, (n + k) as u64, number).with_flags(3, 30)
                 });
                 let rows: Vec<Case> = rows.collect();
                 GAPS.iter().for_each(|gap| check(&rows, *gap));
@@ -177,7 +181,10 @@ fn a_decay_of_zero_or_that_underflows_or_of_one_follows_the_written_order() {
 #[test]
 fn rows_of_many_lengths_with_their_own_lambda_follow_the_written_order() {
     let rows: Vec<Case> = (0..90)
-        .map(|n| Case { lambda: n as f32 / 89.0, ..Case::new(&vec![true; n * 17 % 1400], n as u64, Random::uniform) })
+        .map(|n| Case {
+            lambda: n as f32 / 89.0,
+            ..Case::new(&vec![true; n * 17 % 1400], n as u64, Random::uniform)
+        })
         .collect();
     check(&rows, Gap::Skip);
 }
@@ -216,11 +223,16 @@ fn advantages_are_the_double_sum_within_the_bound_of_their_order() {
                     let (mut sum, mut bound, mut decay) = (0.0, 0.0, 1.0);
                     for (l, (d, q)) in terms[t..].iter().enumerate() {
                         sum += decay * d;
-                        bound += decay * ((d.abs() + f64::from(row.v[t + l].abs())) + (l as f64 + 5.0) * d.abs());
+                        bound +=
+                            decay * ((d.abs() + f64::from(row.v[t + l].abs())) + (l as f64 + 5.0) * d.abs());
                         decay *= q;
                     }
                     let off = (f64::from(got[t]) - sum).abs();
-                    assert!(off <= 1.001 * e * bound + 1e-12, "{n} {k} {gap:?} {t}: {off:e} of {:e}", e * bound);
+                    assert!(
+                        off <= 1.001 * e * bound + 1e-12,
+                        "{n} {k} {gap:?} {t}: {off:e} of {:e}",
+                        e * bound
+                    );
                 }
             }
         }
@@ -234,7 +246,11 @@ fn a_nan_reaches_its_own_token_and_no_later_one() {
             for of_r in [true, false] {
                 let mut row = Case::new(&vec![true; n], 5, Random::uniform);
                 let clean = one_row(&row, Gap::Skip);
-                if of_r { row.r[at] = f32::NAN } else { row.v[at] = f32::NAN }
+                if of_r {
+                    row.r[at] = f32::NAN
+                } else {
+                    row.v[at] = f32::NAN
+                }
                 let got = one_row(&row, Gap::Skip);
                 assert!(got[..=at].iter().all(|x| x.is_nan()), "{n} {at}: {got:?}");
                 assert_eq!(got[at + 1..], clean[at + 1..], "{n} {at}");
@@ -249,7 +265,9 @@ fn right_padding_changes_no_bit() {
     let want = one_row(&row, Gap::Decay);
     for pad in [1, 7, 8, 500, 3000] {
         let mut row = row.clone();
-        for (flags, value) in [(&mut row.valid, false), (&mut row.terminated, true), (&mut row.truncated, true)] {
+        for (flags, value) in
+            [(&mut row.valid, false), (&mut row.terminated, true), (&mut row.truncated, true)]
+        {
             flags.resize(600 + pad, value);
         }
         for numbers in [&mut row.r, &mut row.v, &mut row.v_boot] {
@@ -270,14 +288,29 @@ fn each_wrong_argument_is_refused_with_its_name_and_number() {
         gae(Backend::best(), r, &x, &mask, &ends, Gap::Skip, gamma, lambda, out).unwrap_err().to_string()
     };
     let (stop, one) = (Ends::default(), Lambda::One(0.5));
-    assert_eq!(says(&x[1..], stop, 1.0, one, 4), "gae: `r` has 3 elements and must have 4, one per slot of the mask");
-    assert_eq!(says(&x, stop, 1.0, one, 5), "gae: `ret` has 5 elements and must have 4, one per slot of the mask");
-    assert_eq!(says(&x, Ends::after(&x), 1.0, one, 4), "gae: `v_last` has 4 elements and must have 2, one per row");
+    assert_eq!(
+        says(&x[1..], stop, 1.0, one, 4),
+        "gae: `r` has 3 elements and must have 4, one per slot of the mask"
+    );
+    assert_eq!(
+        says(&x, stop, 1.0, one, 5),
+        "gae: `ret` has 5 elements and must have 4, one per slot of the mask"
+    );
+    assert_eq!(
+        says(&x, Ends::after(&x), 1.0, one, 4),
+        "gae: `v_last` has 4 elements and must have 2, one per row"
+    );
     assert_eq!(says(&x, stop, 1.5, one, 4), "gae: `gamma` is 1.5 and must lie in [0, 1] (in f32)");
-    assert_eq!(says(&x, stop, 1.0, Lambda::PerRow(&[0.0, -1.0]), 4), "gae: `lambda` is -1 and must lie in [0, 1] (in f32)");
+    assert_eq!(
+        says(&x, stop, 1.0, Lambda::PerRow(&[0.0, -1.0]), 4),
+        "gae: `lambda` is -1 and must lie in [0, 1] (in f32)"
+    );
     let truncated = Some(Truncated { at: &valid, v_boot: &x[1..] });
     let ends = Ends { truncated, ..stop };
-    assert_eq!(says(&x, ends, 1.0, one, 4), "gae: `v_boot` has 3 elements and must have 4, one per slot of the mask");
+    assert_eq!(
+        says(&x, ends, 1.0, one, 4),
+        "gae: `v_boot` has 3 elements and must have 4, one per slot of the mask"
+    );
 }
 
 #[test]
