@@ -9,7 +9,7 @@ pub use ends::{Ends, Truncated, dones_of_transitions};
 
 use crate::{Backend, Error, Gap, Mask, check, memory::Store, parallel::over_rows, tiles::STAGE};
 use core::ops::Range;
-use fearless_simd::{Simd, dispatch, prelude::*};
+use fearless_simd::{Simd, dispatch};
 use lanes::{Decay, Row};
 
 /// λ, the decay.
