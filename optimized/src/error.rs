@@ -80,6 +80,28 @@ pub enum Error {
         /// Its range, to be read after "must".
         must: &'static str,
     },
+    /// An argument is absent that a choice needs.
+    Missing {
+        /// The term that was called.
+        op: &'static str,
+        /// The argument.
+        name: &'static str,
+        /// What needs it.
+        needs: &'static str,
+    },
+    /// Two masks have not the same rows.
+    OtherRows {
+        /// The term that was called.
+        op: &'static str,
+        /// The argument that is compared with the mask.
+        name: &'static str,
+        /// The first row that differs.
+        row: usize,
+        /// Its slots there; none where there is no such row.
+        got: Option<core::ops::Range<usize>>,
+        /// Its slots in the mask.
+        want: Option<core::ops::Range<usize>>,
+    },
     /// A part of a batch was given where the result is the whole batch's.
     Part {
         /// The term that was called.
@@ -187,6 +209,15 @@ impl fmt::Display for Error {
             }
             Error::Setting { op, name, value, must } => {
                 write!(f, "{op}: `{name}` is {value} and must {must} (in f32)")
+            }
+            Error::Missing { op, name, needs } => {
+                write!(f, "{op}: `{name}` is missing and {needs} needs it")
+            }
+            Error::OtherRows { op, name, row, got, want } => {
+                let say = |slots: &Option<core::ops::Range<usize>>| {
+                    slots.as_ref().map_or("absent".to_owned(), |slots| format!("{slots:?}"))
+                };
+                write!(f, "{op}: row {row} of `{name}` is {} and of `mask` {}", say(got), say(want))
             }
             Error::Part { op, first, rows, of } => write!(
                 f,

@@ -17,6 +17,7 @@
 mod aggregate;
 mod backend;
 mod check;
+mod each;
 mod entropy;
 mod error;
 mod gae;
@@ -28,6 +29,8 @@ mod mask;
 mod memory;
 mod parallel;
 mod policy_loss;
+mod returns;
+mod reward;
 #[cfg(test)]
 mod spec;
 mod step;
@@ -38,6 +41,7 @@ mod tiles;
 mod token_pass;
 mod total_loss;
 mod value_loss;
+mod whiten;
 
 pub use aggregate::{AggregateSums, aggregate, aggregate_grad, aggregate_sums};
 pub use backend::Backend;
@@ -45,12 +49,15 @@ pub use entropy::entropy;
 pub use error::Error;
 pub use gae::{Ends, GaeOut, Lambda, Truncated, dones_of_transitions, gae};
 pub use grad::Grad;
+pub use kl::{kl, kl_grad};
 pub use log_prob::log_prob;
 pub use mask::Mask;
 pub use policy_loss::{PolicyLoss, PolicyOut, PolicySums, policy_loss, policy_sums};
 pub use reference::{
-    Agg, ClipFrac, Coefficients, CountRows, DoneAt, Gap, Half, Kl, KlEstimate, KlGrad, KlOf, Listing, PolicyClip, Settings, ValueClip,
+    Agg, ClipFrac, Coefficients, CountRows, DoneAt, EpsAt, Gap, Half, Kl, KlEstimate, KlGrad, KlOf, Listing, PolicyClip, ScoreAt, Settings, ShiftMean, ValueClip, Variance, Whitening,
 };
+pub use returns::returns;
+pub use reward::{broadcast_scores, place_scores, reward};
 pub use step::{Gradients, Losses, Now, Targets, logits_grad, losses};
 pub use sum::{Apart, Counts, Sum};
 pub use token_pass::{
@@ -59,3 +66,4 @@ pub use token_pass::{
 };
 pub use total_loss::{KlOut, Put, kl_loss, kl_loss_sums, total_loss};
 pub use value_loss::{ValueLoss, ValueOut, ValueSums, value_loss, value_sums};
+pub use whiten::{SquareSum, TokenSum, Whitened, square_sum, token_sum, whiten, whiten_by};

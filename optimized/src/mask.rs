@@ -1,7 +1,7 @@
 //! Where the tokens are: rows in a flat buffer, and which slots hold a response token. Outside the grid of
 //! terms, because every term reads it.
 
-use crate::{Backend, Counts, Error, parallel::over_rows};
+use crate::{Backend, Counts, Error, check, parallel::over_rows};
 use core::ops::Range;
 use fearless_simd::{dispatch, prelude::*};
 
@@ -183,6 +183,39 @@ impl<'a> Mask<'a> {
         self.counts
     }
 
+    /// Refuses another mask whose rows do not stand where these do.
+    pub(crate) fn check_rows(
+        &self,
+        op: &'static str,
+        name: &'static str,
+        other: &Mask<'_>,
+    ) -> Result<(), Error> {
+        let of = |mask: &Mask<'_>, row| (row < mask.b()).then(|| mask.row(row));
+        match (0..self.b().max(other.b())).find(|row| of(self, *row) != of(other, *row)) {
+            Some(row) => Err(Error::OtherRows { op, name, row, got: of(other, row), want: of(self, row) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Fills `to` with the mask that has the slot after each row's last valid token too, where the row has
+    /// one: where a trainer that scores the first pad reads one value more than it has tokens. A row without
+    /// tokens stays empty; slots between rows are left alone.
+    ///
+    /// # Errors
+    ///
+    /// If `to` has not one element per slot.
+    pub fn with_first_pad(&self, to: &mut [bool]) -> Result<(), Error> {
+        check::lengths("with_first_pad", self, &[("to", to.len())])?;
+        for row in 0..self.b() {
+            let (slots, end) = (self.row(row), self.end(row));
+            to[slots.clone()].copy_from_slice(&self.valid[slots.clone()]);
+            if end > 0 && end < slots.len() {
+                to[slots.start + end] = true;
+            }
+        }
+        Ok(())
+    }
+
     /// The slot after the last valid token of a row, counted from the row's start; 0 where it has none.
     pub(crate) fn end(&self, row: usize) -> usize {
         self.valid[self.row(row)].iter().rposition(|valid| *valid).map_or(0, |last| last + 1)
@@ -227,6 +260,15 @@ mod tests {
             assert_eq!((mask.row(1), mask.start(2)), (4..7, slots));
             assert_eq!(mask.counts(), Counts { rows: 2, rows_with_tokens: 2, tokens: 6 });
         }
+    }
+
+    #[test]
+    fn the_first_pad_follows_the_last_valid_token() {
+        let rows = [true, false, true, false, true, true, true, true, false, false, false, false];
+        let mut with = [false; 12];
+        Mask::padded(&rows, 3, 4).unwrap().with_first_pad(&mut with).unwrap();
+        let want = [true, false, true, true, true, true, true, true, false, false, false, false];
+        assert_eq!(with, want);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the tests of several terms share: numbers, masks with a reason each, layouts, backends and threads.
 
-use crate::{Backend, Mask};
+use crate::{Backend, Error, Mask};
 
 /// Numbers in [−1, 1) from a seed, by a linear congruence.
 pub(crate) struct Random(pub(crate) u64);
@@ -136,3 +136,32 @@ pub(crate) fn assert_rows(what: &str, mask: &Mask<'_>, got: &[f32], want: &[Vec<
 
 /// What outputs are filled with: no term computes it.
 pub(crate) const SENTINEL: f32 = -1.234_567_8e33;
+
+/// Runs a term that makes one number a token of up to three, on every backend, over masks, lengths and layouts
+/// with NaN in masked slots, and compares it with what is written.
+pub(crate) fn each_token(
+    term: impl Fn(Backend, [&[f32]; 3], &Mask<'_>, &mut [f32]) -> Result<(), Error> + Sync,
+    written: impl Fn([f32; 3]) -> f32,
+) {
+    for (i, n) in [1, 7, 65, 130, 513, 2049].into_iter().enumerate() {
+        let laid = Laid::new(LAYOUTS[i % 3], &vec![n; masks(n).len()]);
+        let (rows, mut random) = (masks(n), Random(n as u64));
+        let mut numbers = || -> Vec<Vec<f32>> {
+            let mut of = |valid: &bool| if *valid { random.wild() } else { f32::NAN };
+            rows.iter().map(|row| row.iter().map(&mut of).collect()).collect()
+        };
+        let x = [numbers(), numbers(), numbers()];
+        let token = |row: usize, t: usize| {
+            if rows[row][t] { written(x.each_ref().map(|x| x[row][t])) } else { 0.0 }
+        };
+        let want: Vec<Vec<f32>> =
+            (0..rows.len()).map(|row| (0..n).map(|t| token(row, t)).collect()).collect();
+        let (x, valid) = (x.each_ref().map(|x| laid.lay(x, f32::NAN)), laid.lay(&rows, false));
+        let mask = laid.mask(&valid);
+        everywhere(|on| {
+            let mut out = vec![SENTINEL; laid.slots];
+            term(on, x.each_ref().map(Vec::as_slice), &mask, &mut out).unwrap();
+            assert_rows(&format!("{on}, {n} tokens"), &mask, &out, &want);
+        });
+    }
+}

@@ -1,0 +1,49 @@
+//! What the critic is fitted to: `eq:return`.
+
+use crate::{Backend, Error, Mask, check, each::each};
+
+/// The return of each token: raw advantage plus the value it was measured against, R = Â + V_old.
+///
+/// `adv_raw` is `eq:gae` *before* whitening, with the returns' own λ if wanted. Masked slots get +0; slots between
+/// rows are left alone. [`crate::gae`] writes the same bits in its own pass.
+///
+/// # Errors
+///
+/// If a length is not the mask's.
+#[doc(alias = "eq:return")]
+pub fn returns(
+    on: Backend,
+    adv_raw: &[f32],
+    v_old: &[f32],
+    mask: &Mask<'_>,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    check::lengths(
+        "returns",
+        mask,
+        &[("adv_raw", adv_raw.len()), ("v_old", v_old.len()), ("out", out.len())],
+    )?;
+    each(
+        on,
+        mask,
+        [adv_raw, v_old],
+        out,
+        #[inline(always)]
+        |[adv, v_old]| adv + v_old,
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::each_token;
+
+    #[test]
+    fn a_return_is_the_advantage_plus_the_value() {
+        each_token(
+            |on, [adv, v_old, _], mask, out| returns(on, adv, v_old, mask, out),
+            |[adv, v_old, _]| adv + v_old,
+        );
+    }
+}

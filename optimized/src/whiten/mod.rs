@@ -1,0 +1,196 @@
+//! Advantages on one scale: `eq:whiten`, in two passes for the statistics and one that applies them.
+
+mod lanes;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Apart, Backend, Counts, EpsAt, Error, Mask, ShiftMean, Sum, Variance, Whitening, check,
+    each::each,
+    lanes::{fma, greater, one_nan},
+};
+use serde::{Deserialize, Serialize};
+
+/// The statistics that advantages were whitened with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Whitened {
+    /// μ over the valid tokens.
+    pub mean: f32,
+    /// σ² over the valid tokens.
+    pub var: f32,
+}
+
+/// Advantages with mean 0 and variance 1 over the valid tokens of the whole batch.
+///
+/// `adv` is Â per slot of the mask; `out` gets Âʷ, +0 in masked slots, and slots between rows are left alone. One
+/// token by the sample variance is 0/0: NaN. A NaN or ∞ in a valid slot makes the whole batch NaN. Choices are
+/// those of `reference::whiten`; the order of operations is ORDER.md's.
+///
+/// A batch in parts: [`token_sum`] of each, merged; its mean to [`square_sum`] of each, merged; both to
+/// [`whiten_by`]. That is this function.
+///
+/// # Errors
+///
+/// If a length is not the mask's, no token is valid, ε_w < 0, or the mask is a part of a batch.
+#[doc(alias = "eq:whiten")]
+pub fn whiten(
+    on: Backend,
+    adv: &[f32],
+    mask: &Mask<'_>,
+    how: Whitening,
+    out: &mut [f32],
+) -> Result<Whitened, Error> {
+    const OP: &str = "whiten";
+    mask.refuse_part(OP)?;
+    check::lengths(OP, mask, &[("adv", adv.len()), ("out", out.len())])?;
+    epsilon(how)?;
+    let mean = token_sum(on, adv, mask)?.mean()?;
+    let var = square_sum(on, adv, mask, mean)?.var(how.variance)?;
+    let by = Whitened { mean, var };
+    whiten_by(on, adv, mask, by, how, out)?;
+    Ok(by)
+}
+
+/// Whitens by statistics that are known: those of the whole batch, where the mask may be a part of it.
+///
+/// # Errors
+///
+/// If a length is not the mask's, or ε_w < 0.
+pub fn whiten_by(
+    on: Backend,
+    adv: &[f32],
+    mask: &Mask<'_>,
+    by: Whitened,
+    how: Whitening,
+    out: &mut [f32],
+) -> Result<(), Error> {
+    check::lengths("whiten", mask, &[("adv", adv.len()), ("out", out.len())])?;
+    let (eps_w, Whitened { mean, var }) = (epsilon(how)?, by);
+    let rstd = match how.eps_at {
+        EpsAt::Std => 1.0 / (var.sqrt() + eps_w),
+        EpsAt::UnderRoot => 1.0 / (var + eps_w).sqrt(),
+        EpsAt::VarFloor => 1.0 / greater(var, eps_w).sqrt(),
+    };
+    match how.shift_mean {
+        ShiftMean::Yes => each(
+            on,
+            mask,
+            [adv],
+            out,
+            #[inline(always)]
+            |[adv]| (adv - mean) * rstd,
+        ),
+        ShiftMean::No => each(
+            on,
+            mask,
+            [adv],
+            out,
+            #[inline(always)]
+            |[adv]| fma(adv - mean, rstd, mean),
+        ),
+    }
+    Ok(())
+}
+
+fn epsilon(how: Whitening) -> Result<f32, Error> {
+    check::setting("whiten", "eps_w", how.eps_w, "be ≥ 0", |eps| eps >= 0.0)
+}
+
+/// Σ x over the valid tokens of some rows of a batch, and how many there are: the mean of anything per token.
+/// Its serde form holds the bits.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct TokenSum {
+    sum: Sum,
+    counts: Counts,
+}
+
+impl TokenSum {
+    /// These rows and those that follow.
+    ///
+    /// # Errors
+    ///
+    /// If they do not follow.
+    pub fn merge(self, next: TokenSum) -> Result<TokenSum, Apart> {
+        Ok(TokenSum { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
+    }
+
+    /// μ = Σ x / n, of the whole batch.
+    ///
+    /// # Errors
+    ///
+    /// If no token is valid.
+    pub fn mean(&self) -> Result<f32, Error> {
+        check::has_tokens("whiten", self.counts)?;
+        Ok(one_nan(self.sum.finish() / self.counts.tokens as f32))
+    }
+}
+
+/// Σ x of rows that may be a part of a batch ([`Mask::part_of`]).
+///
+/// # Errors
+///
+/// If a length is not the mask's.
+pub fn token_sum(on: Backend, x: &[f32], mask: &Mask<'_>) -> Result<TokenSum, Error> {
+    check::lengths("whiten", mask, &[("x", x.len())])?;
+    let sum = lanes::sum(
+        on,
+        x,
+        mask,
+        #[inline(always)]
+        |x| x,
+    );
+    Ok(TokenSum { sum, counts: mask.counts() })
+}
+
+/// Σ (x − μ)² over the valid tokens of some rows of a batch, and how many there are. Its serde form holds the
+/// bits.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SquareSum {
+    sum: Sum,
+    counts: Counts,
+}
+
+impl SquareSum {
+    /// These rows and those that follow, about the same μ.
+    ///
+    /// # Errors
+    ///
+    /// If they do not follow.
+    pub fn merge(self, next: SquareSum) -> Result<SquareSum, Apart> {
+        Ok(SquareSum { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
+    }
+
+    /// σ² of the whole batch; of one token by the sample variance NaN.
+    ///
+    /// # Errors
+    ///
+    /// If no token is valid.
+    pub fn var(&self, variance: Variance) -> Result<f32, Error> {
+        check::has_tokens("whiten", self.counts)?;
+        let n = match variance {
+            Variance::Population => self.counts.tokens,
+            Variance::Sample => self.counts.tokens - 1,
+        };
+        Ok(one_nan(self.sum.finish() / n as f32))
+    }
+}
+
+/// Σ (x − μ)² of rows that may be a part of a batch; μ is that of the whole batch.
+///
+/// # Errors
+///
+/// If a length is not the mask's.
+pub fn square_sum(on: Backend, x: &[f32], mask: &Mask<'_>, mean: f32) -> Result<SquareSum, Error> {
+    check::lengths("whiten", mask, &[("x", x.len())])?;
+    let sum = lanes::sum(
+        on,
+        x,
+        mask,
+        #[inline(always)]
+        |x| {
+            let y = x - mean;
+            y * y
+        },
+    );
+    Ok(SquareSum { sum, counts: mask.counts() })
+}
