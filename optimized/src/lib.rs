@@ -54,7 +54,8 @@ pub use log_prob::log_prob;
 pub use mask::Mask;
 pub use policy_loss::{PolicyLoss, PolicyOut, PolicySums, policy_loss, policy_sums};
 pub use reference::{
-    Agg, ClipFrac, Coefficients, CountRows, DoneAt, EpsAt, Gap, Half, Kl, KlEstimate, KlGrad, KlOf, Listing, PolicyClip, ScoreAt, Settings, ShiftMean, ValueClip, Variance, Whitening,
+    Agg, ClipFrac, Coefficients, CountRows, DoneAt, EpsAt, Gap, Half, Kl, KlEstimate, KlGrad, KlOf, Listing,
+    PolicyClip, ScoreAt, Settings, ShiftMean, ValueClip, Variance, Whitening,
 };
 pub use returns::returns;
 pub use reward::{broadcast_scores, place_scores, reward};
