@@ -1,4 +1,7 @@
-//! Seeded inputs for the benches, how a result is held before it is timed, and flags of the examples.
+//! What the benches share: seeded inputs, the memory's ceilings, and flags of the examples.
+#![deny(unsafe_code)]
+
+pub mod ceiling;
 
 use conformance::cases::Rng;
 use nalgebra::{DMatrix, DVector};

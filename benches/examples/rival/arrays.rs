@@ -5,26 +5,22 @@ use crate::{
     tokens::Rows,
 };
 use half::bf16;
-use optimized::Logit;
-use std::{fs, io, ops::Add, path::Path};
+use ppo_benches::ceiling::{self, Store};
+use serde_json::{Value, json};
+use std::{fs, io, path::Path};
 
 /// What the large arrays of a work hold.
-pub(crate) trait Element: Logit + Add<Output = Self> {
+pub(crate) trait Element: ceiling::Element {
     /// How its files end.
     const SUFFIX: &'static str;
-    /// What an output holds before it is computed.
-    const NAN: Self;
     /// From a file's bytes.
     fn parse(bytes: &[u8]) -> Vec<Self>;
     /// To a file's bytes.
     fn bytes(all: &[Self]) -> Vec<u8>;
-    /// The sum of a block, in whatever order and number format reads it fastest.
-    fn sum(block: &[Self]) -> f32;
 }
 
 impl Element for f32 {
     const SUFFIX: &'static str = "f32";
-    const NAN: f32 = f32::NAN;
 
     fn parse(bytes: &[u8]) -> Vec<f32> {
         bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
@@ -33,23 +29,10 @@ impl Element for f32 {
     fn bytes(all: &[f32]) -> Vec<u8> {
         all.iter().flat_map(|x| x.to_le_bytes()).collect()
     }
-
-    #[inline(always)]
-    fn sum(block: &[f32]) -> f32 {
-        let mut lanes = [0.0; 64];
-        let (blocks, rest) = block.as_chunks::<64>();
-        for x in blocks {
-            for (lane, x) in lanes.iter_mut().zip(x) {
-                *lane += x;
-            }
-        }
-        lanes.iter().chain(rest).sum()
-    }
 }
 
 impl Element for bf16 {
     const SUFFIX: &'static str = "bf16";
-    const NAN: bf16 = bf16::NAN;
 
     fn parse(bytes: &[u8]) -> Vec<bf16> {
         bytes.as_chunks::<2>().0.iter().map(|two| bf16::from_le_bytes(*two)).collect()
@@ -57,20 +40,6 @@ impl Element for bf16 {
 
     fn bytes(all: &[bf16]) -> Vec<u8> {
         all.iter().flat_map(|x| x.to_le_bytes()).collect()
-    }
-
-    /// Of the bits as integers: no cheaper arithmetic reads every byte.
-    #[inline(always)]
-    fn sum(block: &[bf16]) -> f32 {
-        let mut lanes = [0u16; 128];
-        let (blocks, rest) = block.as_chunks::<128>();
-        for x in blocks {
-            for (lane, x) in lanes.iter_mut().zip(x) {
-                *lane = lane.wrapping_add(x.to_bits());
-            }
-        }
-        let rest = rest.iter().map(|x| x.to_bits());
-        f32::from(lanes.into_iter().chain(rest).fold(0, u16::wrapping_add))
     }
 }
 
@@ -109,6 +78,23 @@ impl<T: Element> Arrays<T> {
             rows,
             size,
         })
+    }
+
+    /// The ceilings of the work: streams, way to store, bytes.
+    pub(crate) fn ceilings(&self) -> Vec<Value> {
+        let array = size_of::<T>() * self.size.0 * self.size.1;
+        let (reads, writes) = (self.reads.len(), self.writes.len());
+        let copies = Store::ALL
+            .map(|store| json!([format!("copy_{reads}_{writes}"), store.name(), (reads + writes) * array]));
+        let read = (reads == 1).then(|| json!(["read", "sum", array]));
+        read.into_iter().chain(copies).collect()
+    }
+
+    /// Copies its inputs to its outputs.
+    pub(crate) fn copy(&mut self, store: Store) {
+        let reads: Vec<&[T]> = self.reads.iter().map(Vec::as_slice).collect();
+        let mut writes: Vec<&mut [T]> = self.writes.iter_mut().map(Vec::as_mut_slice).collect();
+        ceiling::copy(&reads, &mut writes, store);
     }
 
     /// Fills the outputs with NaN, so that nothing written before can pass for an answer.

@@ -12,15 +12,14 @@
 #![deny(unsafe_code)]
 
 mod arrays;
-mod ceiling;
 mod free;
 mod terms;
 mod tokens;
 
 use arrays::{Arrays, Element};
-use ceiling::Store;
 use half::bf16;
 use optimized::Backend;
+use ppo_benches::ceiling::{self, Store};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use std::{
@@ -73,7 +72,7 @@ impl<T: Element> Side<T> {
     fn answer(&mut self, words: &[&str]) -> Answer {
         match *words {
             ["levels"] => Ok(json!({ "best": Backend::best().name() })),
-            ["ceilings"] => Ok(json!({ "ceilings": ceiling::of(&self.term, &self.arrays) })),
+            ["ceilings"] => Ok(json!({ "ceilings": self.arrays.ceilings() })),
             ["write", phase, level, threads] => {
                 let (term, on) = (self.term, Backend::named(level)?);
                 let (pool, arrays) = self.pool(threads)?;
@@ -98,7 +97,7 @@ impl<T: Element> Side<T> {
             ["ceiling", _, store, threads] => {
                 let store = Store::named(store).ok_or_else(|| format!("{store} is no way to store"))?;
                 let (pool, arrays) = self.pool(threads)?;
-                Ok(timed(pool, || ceiling::copy(&arrays.reads, &mut arrays.writes, store)).1)
+                Ok(timed(pool, || arrays.copy(store)).1)
             }
             _ => Err(format!("not understood: {}", words.join(" ")).into()),
         }
