@@ -4,7 +4,10 @@ use crate::{
     arrays::{Arrays, Element},
     tokens,
 };
-use optimized::{Agg, Backend, Error, Grad, Half, Mask, ValueClip, ValueOut, value_loss};
+use optimized::{
+    Agg, Backend, ClipFrac, Error, Grad, Half, Kl, KlOf, Mask, PolicyClip, PolicyOut, ValueClip, ValueOut,
+    policy_loss, value_loss,
+};
 use std::any::Any;
 
 /// A kind of work.
@@ -58,10 +61,35 @@ impl Term {
         }
         let arrays = (arrays as &mut dyn Any).downcast_mut::<Arrays<f32>>()?;
         match self.kind {
+            "policy_loss" => Some(policy(on, arrays)),
             "value_loss" => Some(value(on, arrays)),
             _ => None,
         }
     }
+}
+
+/// With the settings of `peers/rivals/losses.py`.
+fn policy(on: Backend, arrays: &mut Arrays<f32>) -> Result<Numbers, Error> {
+    let mask = Mask::padded(&arrays.mask, arrays.size.0, arrays.size.1)?;
+    let [logp, logp_old, adv] = &arrays.reads[..] else { unreachable!("three inputs") };
+    let clip = PolicyClip {
+        eps_lo: 0.2,
+        eps_hi: 0.2,
+        c_dual: 3.0,
+        log_ratio_clamp: 20.0,
+        clip_frac: ClipFrac::Effective,
+        kl_kind: Kl::K1,
+        kl_of: KlOf::Clamped,
+    };
+    let grad = Some(Grad { c: 1.0, to: &mut arrays.writes[0] });
+    let out = PolicyOut { grad, ..PolicyOut::default() };
+    let said = policy_loss(on, logp, logp_old, adv, &mask, None, &clip, Agg::TokenMean, out)?;
+    Ok(vec![
+        ("loss", said.loss),
+        ("clip_frac", said.clip_frac),
+        ("clip_frac_lower", said.clip_frac_lower),
+        ("approx_kl", said.approx_kl),
+    ])
 }
 
 /// With the settings of `peers/rivals/losses.py`.
