@@ -171,6 +171,43 @@ pub enum Error {
         /// The temperature of the entropy.
         tau_ent: f64,
     },
+    /// A shard of a vocabulary begins inside a tile.
+    ShardStart {
+        /// The index of its first logit.
+        start: usize,
+    },
+    /// Shards of a vocabulary do not meet.
+    ShardsApart {
+        /// The index after the last logit of the first.
+        end: usize,
+        /// The index of the first logit of the second.
+        start: usize,
+    },
+    /// Shards of two tokens, or of two temperatures.
+    ShardsOfTwo {
+        /// Their actions.
+        actions: [u32; 2],
+        /// Their 1/τ.
+        inv_tau: [f32; 2],
+    },
+    /// A shard was asked for what only the whole vocabulary knows.
+    ShardOfAction {
+        /// The sampled token.
+        action: u32,
+        /// The index of the shard's first logit.
+        start: usize,
+        /// The index after its last one.
+        end: usize,
+    },
+    /// A serialized shard that is none.
+    ShardForm {
+        /// The index of its first logit.
+        start: usize,
+        /// The index after its last one.
+        end: usize,
+        /// Its tiles.
+        tiles: usize,
+    },
     /// A mean of nothing was asked for.
     Nothing {
         /// The term that was called.
@@ -246,6 +283,28 @@ impl fmt::Display for Error {
             Error::StatsOfEntropy { op, tau, tau_ent } => write!(
                 f,
                 "{op}: `stats.of_ent` is absent and needed, since `tau` is {tau} and `tau_ent` {tau_ent}"
+            ),
+            Error::ShardStart { start } => {
+                write!(
+                    f,
+                    "log_sum_exp: a shard begins with logit {start} and must begin at a multiple of 2048"
+                )
+            }
+            Error::ShardsApart { end, start } => write!(
+                f,
+                "log_sum_exp: one shard ends before logit {end} and the next begins with logit {start}"
+            ),
+            Error::ShardsOfTwo { actions: [a, b], inv_tau: [p, q] } => write!(
+                f,
+                "log_sum_exp: one shard is of action {a} with 1/τ {p}, the next of action {b} with 1/τ {q}"
+            ),
+            Error::ShardOfAction { action, start, end } => write!(
+                f,
+                "log_sum_exp: logits {start} to {end} are not the whole vocabulary that action {action} is in"
+            ),
+            Error::ShardForm { start, end, tiles } => write!(
+                f,
+                "log_sum_exp: a serialized shard of logits {start} to {end} with {tiles} tiles does not fit together"
             ),
             Error::Nothing { op, what } => write!(f, "{op}: `mask` has no {what} to take a mean over"),
         }

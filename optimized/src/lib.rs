@@ -62,7 +62,7 @@ pub use reward::{broadcast_scores, place_scores, reward};
 pub use step::{Gradients, Losses, Now, Targets, logits_grad, losses};
 pub use sum::{Apart, Counts, Sum};
 pub use token_pass::{
-    Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,
+    LogSumExp, Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,
     token_pass_grad_in_place,
 };
 pub use total_loss::{KlOut, Put, kl_loss, kl_loss_sums, total_loss};

@@ -33,6 +33,18 @@ impl Store {
         if elements * size_of::<T>() >= STREAM_FROM { Store::Stream } else { Store::Plain }
     }
 
+    /// How many numbers the next burst should have: at most `most`, and so that a streamed one ends with a cache
+    /// line of `to`, since a line that is written in two bursts costs twice.
+    #[inline(always)]
+    pub(crate) fn burst<T: Number>(self, to: &[T], most: usize) -> usize {
+        let line = 64 / size_of::<T>();
+        let beyond = match self {
+            Store::Plain => 0,
+            Store::Stream => (to.as_ptr() as usize / size_of::<T>() + most) % line,
+        };
+        (most - beyond).min(to.len())
+    }
+
     /// Copies a burst to its place.
     ///
     /// # Panics

@@ -14,6 +14,8 @@ use core::ops::Range;
 
 /// Logits that are computed before any is written: a burst of 2 KiB in f32.
 const STAGE: usize = 512;
+/// Logits that are computed at once: enough vectors to hide the latency of an exp.
+const CHUNK: usize = 32;
 /// How far ahead of a burst the logits are asked for.
 const AHEAD: usize = 1024;
 
@@ -203,7 +205,11 @@ impl<X: Logit> Place<'_, X> {
             Place::Within { data, shape } => {
                 let row = &mut data[at * shape.stride..][..shape.vocab];
                 let of_action = X::narrow(of_action(row[action].widen()));
-                for x in row.iter_mut() {
+                let (chunks, rest) = row.as_chunks_mut::<CHUNK>();
+                for chunk in chunks {
+                    *chunk = slopes(chunk, &of_each);
+                }
+                for x in rest {
                     *x = X::narrow(of_each(x.widen()));
                 }
                 row[action] = of_action;
@@ -212,21 +218,45 @@ impl<X: Logit> Place<'_, X> {
                 let row = logits.row(slot);
                 let to = &mut to[at * shape.stride..][..shape.vocab];
                 let mut staged = [X::ZERO; STAGE];
-                for (start, to) in (0..row.len()).step_by(STAGE).zip(to.chunks_mut(STAGE)) {
-                    let (x, staged) = (&row[start..start + to.len()], &mut staged[..to.len()]);
-                    for (staged, x) in staged.iter_mut().zip(x) {
-                        *staged = X::narrow(of_each(x.widen()));
-                    }
-                    if let Some(a) = action.checked_sub(start).filter(|a| *a < staged.len()) {
+                let mut start = 0;
+                while start < row.len() {
+                    let n = store.burst(&to[start..], STAGE);
+                    let (x, staged) = (&row[start..start + n], &mut staged[..n]);
+                    stage(x, staged, &of_each, |at| prefetch(row, start + at + AHEAD));
+                    if let Some(a) = action.checked_sub(start).filter(|a| *a < n) {
                         staged[a] = X::narrow(of_action(x[a].widen()));
                     }
-                    for line in (0..STAGE).step_by(64 / size_of::<X>()) {
-                        prefetch(row, start + AHEAD + line);
-                    }
-                    store.write(to, staged);
+                    store.write(&mut to[start..start + n], staged);
+                    start += n;
                 }
             }
         }
+    }
+}
+
+/// The slopes of a chunk, all at once.
+#[inline(always)]
+fn slopes<X: Logit>(x: &[X; CHUNK], of_each: &impl Fn(f32) -> f32) -> [X; CHUNK] {
+    let mut slopes = [X::ZERO; CHUNK];
+    for (slope, x) in slopes.iter_mut().zip(x) {
+        *slope = X::narrow(of_each(x.widen()));
+    }
+    slopes
+}
+
+/// The slopes of a burst. `ahead` asks for what lies some way behind a logit.
+#[inline(always)]
+fn stage<X: Logit>(x: &[X], staged: &mut [X], of_each: &impl Fn(f32) -> f32, ahead: impl Fn(usize)) {
+    let (chunks, rest) = x.as_chunks::<CHUNK>();
+    let (staged_chunks, staged_rest) = staged.as_chunks_mut::<CHUNK>();
+    for (n, (staged, x)) in staged_chunks.iter_mut().zip(chunks).enumerate() {
+        for line in (0..CHUNK).step_by(64 / size_of::<X>()) {
+            ahead(n * CHUNK + line);
+        }
+        *staged = slopes(x, of_each);
+    }
+    for (staged, x) in staged_rest.iter_mut().zip(rest) {
+        *staged = X::narrow(of_each(x.widen()));
     }
 }
 

@@ -142,9 +142,12 @@ fn maximum<X: Logit>(steps: &[[X; LANES]], padded: Option<&[X; LANES]>, scale: i
     let mut lanes = [f32::NEG_INFINITY; MAX_LANES];
     for step in steps.iter().chain(padded) {
         for x in step.as_chunks::<MAX_LANES>().0 {
-            for (lane, x) in lanes.iter_mut().zip(x) {
-                *lane = select_greater(x.widen(), *lane);
+            // A new array and not a store where one is greater: that would become a masked store to memory.
+            let mut greater = [0.0; MAX_LANES];
+            for ((greater, x), lane) in greater.iter_mut().zip(x).zip(&lanes) {
+                *greater = select_greater(x.widen(), *lane);
             }
+            lanes = greater;
         }
     }
     let mut stride = MAX_LANES / 2;

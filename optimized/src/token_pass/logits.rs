@@ -146,11 +146,14 @@ impl<'a, X: Logit> LogitsMut<'a, X> {
     }
 }
 
+/// There are logits, and not too many.
+pub(super) fn check_vocab(vocab: usize) -> Result<(), Error> {
+    if (1..=MAX_VOCAB).contains(&vocab) { Ok(()) } else { Err(Error::Vocab { vocab, most: MAX_VOCAB }) }
+}
+
 impl Shape {
     fn new(vocab: usize, stride: usize) -> Result<Shape, Error> {
-        if !(1..=MAX_VOCAB).contains(&vocab) {
-            return Err(Error::Vocab { vocab, most: MAX_VOCAB });
-        }
+        check_vocab(vocab)?;
         if stride < vocab {
             return Err(Error::LogitStride { stride, vocab });
         }

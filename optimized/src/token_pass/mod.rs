@@ -7,6 +7,7 @@ mod forward;
 mod grad;
 mod lanes;
 mod logits;
+mod shard;
 #[cfg(test)]
 mod spec;
 #[cfg(test)]
@@ -14,12 +15,14 @@ mod tests;
 
 pub use lanes::TokenStat;
 pub use logits::{Logit, Logits, LogitsMut};
+pub use shard::LogSumExp;
 
 use crate::{Backend, Error, Mask, check, memory::Store, parallel::over_slots};
 use core::ops::Range;
 use fearless_simd::{dispatch, prelude::*};
 use forward::{Forward, Rooms, Wanted};
 use grad::{Backward, Place};
+use logits::check_vocab;
 
 /// Logits that a block holds at most, unless one row has more.
 const BLOCK: usize = 1 << 17;
