@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Error, Mask, check,
     lanes::{LO, exp_softmax, fma, select_greater},
-    memory::{Store, prefetch},
+    memory::Store,
     parallel::Cut,
 };
 use core::ops::Range;
@@ -16,8 +16,6 @@ use core::ops::Range;
 const STAGE: usize = 512;
 /// Logits that are computed at once: enough vectors to hide the latency of an exp.
 const CHUNK: usize = 32;
-/// How far ahead of a burst the logits are asked for.
-const AHEAD: usize = 1024;
 
 /// The operands of a backward pass, but for the logits.
 #[derive(Clone, Copy)]
@@ -222,7 +220,7 @@ impl<X: Logit> Place<'_, X> {
                 while start < row.len() {
                     let n = store.burst(&to[start..], STAGE);
                     let (x, staged) = (&row[start..start + n], &mut staged[..n]);
-                    stage(x, staged, &of_each, |at| prefetch(row, start + at + AHEAD));
+                    stage(x, staged, &of_each);
                     if let Some(a) = action.checked_sub(start).filter(|a| *a < n) {
                         staged[a] = X::narrow(of_action(x[a].widen()));
                     }
@@ -244,15 +242,12 @@ fn slopes<X: Logit>(x: &[X; CHUNK], of_each: &impl Fn(f32) -> f32) -> [X; CHUNK]
     slopes
 }
 
-/// The slopes of a burst. `ahead` asks for what lies some way behind a logit.
+/// The slopes of a burst. Nothing is asked for ahead: one stream forward is what hardware foresees by itself.
 #[inline(always)]
-fn stage<X: Logit>(x: &[X], staged: &mut [X], of_each: &impl Fn(f32) -> f32, ahead: impl Fn(usize)) {
+fn stage<X: Logit>(x: &[X], staged: &mut [X], of_each: &impl Fn(f32) -> f32) {
     let (chunks, rest) = x.as_chunks::<CHUNK>();
     let (staged_chunks, staged_rest) = staged.as_chunks_mut::<CHUNK>();
-    for (n, (staged, x)) in staged_chunks.iter_mut().zip(chunks).enumerate() {
-        for line in (0..CHUNK).step_by(64 / size_of::<X>()) {
-            ahead(n * CHUNK + line);
-        }
+    for (staged, x) in staged_chunks.iter_mut().zip(chunks) {
         *staged = slopes(x, of_each);
     }
     for (staged, x) in staged_rest.iter_mut().zip(rest) {
