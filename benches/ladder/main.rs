@@ -9,18 +9,22 @@
 //! … -- --test             asserts every answer on tiny arrays, times nothing
 //! ```
 //!
-//! An answer is asserted before it is timed: the bits of the fallback on one thread, on these arrays, and on
-//! the cases of `conformance::fast` the reference within its budget.
+//! An answer is asserted before it is timed: the bits of the fallback on one thread, on these arrays; and on
+//! the cases of `conformance::fast` it keeps to the reference within its budget.
 
 mod aggregate;
 mod answers;
+mod gae;
 mod machine;
 mod policy_loss;
+mod reward;
+mod step;
 mod table;
 mod timing;
 mod token_pass;
 mod total_loss;
 mod value_loss;
+mod whiten;
 mod work;
 
 use half::bf16;
@@ -43,10 +47,17 @@ const ALL: &[Entry] = &[
     ("token_pass", |plan| measure(token_pass::forward::<bf16>(plan.sizes.logits)?, plan)),
     ("token_pass", |plan| measure(token_pass::gradient::<bf16>(plan.sizes.logits)?, plan)),
     ("token_pass", |plan| measure(token_pass::in_place::<bf16>(plan.sizes.logits)?, plan)),
+    ("kl", |plan| measure(reward::kl_of_tokens(plan.sizes.tokens), plan)),
+    ("reward", |plan| measure(reward::shaped(plan.sizes.tokens), plan)),
+    ("gae", |plan| measure(gae::with_returns(plan.sizes.tokens), plan)),
+    ("gae", |plan| measure(gae::with_returns(plan.sizes.short_rows), plan)),
+    ("returns", |plan| measure(gae::returns_alone(plan.sizes.tokens), plan)),
+    ("whiten", |plan| measure(whiten::shifted(plan.sizes.tokens), plan)),
     ("aggregate", |plan| measure(aggregate::mean(plan.sizes.tokens), plan)),
     ("policy_loss", |plan| measure(policy_loss::with_gradient(plan.sizes.tokens), plan)),
     ("value_loss", |plan| measure(value_loss::with_gradient(plan.sizes.tokens), plan)),
     ("total_loss", |plan| measure(total_loss::kl_with_gradient(plan.sizes.tokens), plan)),
+    ("step", |plan| measure(step::inner_epoch(plan.sizes.logits)?, plan)),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

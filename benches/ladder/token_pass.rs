@@ -9,13 +9,13 @@ use ppo_benches::ceiling::Element;
 use std::any::type_name;
 
 /// What belongs to the rows of a batch of logits.
-struct Rows {
+pub(crate) struct Rows {
     valid: Vec<bool>,
-    actions: Vec<u32>,
+    pub(crate) actions: Vec<u32>,
     g_logp: Vec<f32>,
     g_ent: Vec<f32>,
     /// log π, H, the largest logit, and ln Σ exp.
-    said: [Vec<f32>; 4],
+    pub(crate) said: [Vec<f32>; 4],
 }
 
 impl Rows {
@@ -29,11 +29,11 @@ impl Rows {
         }
     }
 
-    fn mask(&self) -> Result<Mask<'_>, Error> {
+    pub(crate) fn mask(&self) -> Result<Mask<'_>, Error> {
         Mask::padded(&self.valid, self.valid.len(), 1)
     }
 
-    fn forward<T: Element>(&mut self, on: Backend, logits: Logits<'_, T>) -> Result<(), Error> {
+    pub(crate) fn forward<T: Element>(&mut self, on: Backend, logits: Logits<'_, T>) -> Result<(), Error> {
         let mask = Mask::padded(&self.valid, self.valid.len(), 1)?;
         let [logp, ent, max, ln_sum] = &mut self.said;
         let out = TokenOut {
@@ -46,7 +46,7 @@ impl Rows {
         token_pass(on, logits, &self.actions, &mask, 1.0, 1.0, out)
     }
 
-    fn stats(&self) -> TokenStats<'_> {
+    pub(crate) fn stats(&self) -> TokenStats<'_> {
         let [_, ent, max, ln_sum] = &self.said;
         TokenStats { ent, max, ln_sum, of_ent: None }
     }
@@ -58,7 +58,7 @@ fn named<T>(work: &str) -> String {
 }
 
 /// Logits, with what belongs to their rows.
-fn logits<T: Element>(size: (usize, usize)) -> (Vec<T>, Rows) {
+pub(crate) fn logits<T: Element>(size: (usize, usize)) -> (Vec<T>, Rows) {
     (normal(1, size.0 * size.1, 0.0, 3.0), Rows::new(size))
 }
 

@@ -1,7 +1,7 @@
 //! What is timed: a call with its arrays, all of them made beforehand.
 
 use conformance::cases::Rng;
-use optimized::{Backend, Error};
+use optimized::{Backend, Error, Mask};
 use ppo_benches::ceiling::Element;
 use rayon::prelude::*;
 
@@ -24,6 +24,27 @@ pub(crate) struct Work<T> {
     pub(crate) in_place: bool,
     /// The call.
     pub(crate) call: Call<T>,
+}
+
+impl Work<f32> {
+    /// A work over a batch whose rows end up to 7 slots before the width: a real mask that saves hardly a byte.
+    pub(crate) fn of_tokens(
+        what: &str,
+        (b, t_len): (usize, usize),
+        reads: Vec<Vec<f32>>,
+        writes: usize,
+        mut call: impl FnMut(Backend, &Mask<'_>, &[Vec<f32>], &mut [Vec<f32>]) -> Result<Vec<f32>, Error>
+        + Send
+        + 'static,
+    ) -> Work<f32> {
+        let valid: Vec<bool> =
+            (0..b).flat_map(|row| (0..t_len).map(move |t| t + row * 5 % 8 < t_len)).collect();
+        let tokens = valid.iter().filter(|valid| **valid).count();
+        let call = move |on, reads: &[Vec<f32>], writes: &mut [Vec<f32>]| {
+            call(on, &Mask::padded(&valid, b, t_len)?, reads, writes)
+        };
+        Work::new(what, (b, t_len), tokens, reads, writes, Box::new(call))
+    }
 }
 
 impl<T: Element> Work<T> {
@@ -60,23 +81,18 @@ impl<T: Element> Work<T> {
     }
 }
 
-/// n normal numbers of that size, round a mean.
-pub(crate) fn normal<T: Element>(seed: u64, n: usize, mean: f64, size: f64) -> Vec<T> {
+/// That many arrays of normal numbers with mean 0.
+pub(crate) fn normals(arrays: u64, size: (usize, usize), deviation: f64) -> Vec<Vec<f32>> {
+    (1..=arrays).map(|seed| normal(seed, size.0 * size.1, 0.0, deviation)).collect()
+}
+
+/// n normal numbers.
+pub(crate) fn normal<T: Element>(seed: u64, n: usize, mean: f64, deviation: f64) -> Vec<T> {
     const BLOCK: usize = 1 << 16;
     let mut x = vec![T::ZERO; n];
     x.par_chunks_mut(BLOCK).enumerate().for_each(|(i, x)| {
         let mut rng = Rng::new(seed << 32 | i as u64);
-        x.fill_with(|| T::narrow((mean + size * rng.normal()) as f32));
+        x.fill_with(|| T::narrow((mean + deviation * rng.normal()) as f32));
     });
     x
-}
-
-/// Rows that end up to 7 slots before the width: a real mask that saves hardly a byte.
-pub(crate) fn ragged((b, t_len): (usize, usize)) -> Vec<bool> {
-    (0..b).flat_map(|row| (0..t_len).map(move |t| t + row * 5 % 8 < t_len)).collect()
-}
-
-/// How many slots of a mask hold a token.
-pub(crate) fn tokens(valid: &[bool]) -> usize {
-    valid.iter().filter(|valid| **valid).count()
 }

@@ -5,8 +5,8 @@ use crate::{
     tokens,
 };
 use optimized::{
-    Agg, Backend, ClipFrac, Error, Grad, Half, Kl, KlOf, Mask, PolicyClip, PolicyOut, ValueClip, ValueOut,
-    policy_loss, value_loss,
+    Agg, Backend, ClipFrac, Ends, EpsAt, Error, GaeOut, Gap, Grad, Half, Kl, KlOf, Lambda, Mask, PolicyClip,
+    PolicyOut, ShiftMean, ValueClip, ValueOut, Variance, Whitening, gae, policy_loss, value_loss, whiten,
 };
 use std::any::Any;
 
@@ -61,11 +61,33 @@ impl Term {
         }
         let arrays = (arrays as &mut dyn Any).downcast_mut::<Arrays<f32>>()?;
         match self.kind {
+            "gae" => Some(advantages(on, arrays)),
+            "whiten" => Some(whitened(on, arrays)),
             "policy_loss" => Some(policy(on, arrays)),
             "value_loss" => Some(value(on, arrays)),
             _ => None,
         }
     }
+}
+
+/// With the settings of `peers/rivals/gae.py`.
+fn advantages(on: Backend, arrays: &mut Arrays<f32>) -> Result<Numbers, Error> {
+    let mask = Mask::padded(&arrays.mask, arrays.size.0, arrays.size.1)?;
+    let ([r, v], [adv, ret]) = (&arrays.reads[..], &mut arrays.writes[..]) else {
+        unreachable!("two inputs, two outputs")
+    };
+    let out = GaeOut { adv, ret: Some(ret) };
+    gae(on, r, v, &mask, &Ends::default(), Gap::Skip, 0.99, Lambda::One(0.95), out)?;
+    Ok(Numbers::new())
+}
+
+/// With the settings of `peers/rivals/whiten.py`.
+fn whitened(on: Backend, arrays: &mut Arrays<f32>) -> Result<Numbers, Error> {
+    let mask = Mask::padded(&arrays.mask, arrays.size.0, arrays.size.1)?;
+    let (variance, eps_at, shift_mean) = (Variance::Sample, EpsAt::UnderRoot, ShiftMean::Yes);
+    let how = Whitening { variance, eps_at, eps_w: 1e-8, shift_mean };
+    whiten(on, &arrays.reads[0], &mask, how, &mut arrays.writes[0])?;
+    Ok(Numbers::new())
 }
 
 /// With the settings of `peers/rivals/losses.py`.

@@ -1,0 +1,22 @@
+//! `gae` and `returns`: r and V in, Â and R out.
+
+use crate::work::{Work, normals};
+use optimized::{Ends, GaeOut, Gap, Lambda, gae, returns};
+
+/// Advantages and returns in one pass, γ = 0.99 and λ = 0.95.
+pub(crate) fn with_returns(size: (usize, usize)) -> Work<f32> {
+    Work::of_tokens("gae and returns", size, normals(2, size, 1.0), 2, |on, mask, reads, writes| {
+        let ([r, v], [adv, ret]) = (reads, writes) else { unreachable!("two in, two out") };
+        let out = GaeOut { adv, ret: Some(ret) };
+        gae(on, r, v, mask, &Ends::default(), Gap::Skip, 0.99, Lambda::One(0.95), out)?;
+        Ok(Vec::new())
+    })
+}
+
+/// Returns from advantages that are there: Â and V in, R out.
+pub(crate) fn returns_alone(size: (usize, usize)) -> Work<f32> {
+    Work::of_tokens("returns", size, normals(2, size, 1.0), 1, |on, mask, reads, writes| {
+        returns(on, &reads[0], &reads[1], mask, &mut writes[0])?;
+        Ok(Vec::new())
+    })
+}
