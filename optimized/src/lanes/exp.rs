@@ -1,7 +1,7 @@
 //! exp, twice: the softmax's on [−125 ln 2, 0], and the ratio's on every f32.
 //!
 //! Both round the exponent by adding 1.5 · 2²³ and evaluate a polynomial by Horner's rule with fused
-//! multiply-adds. Coefficients: `optimized/sollya/`. Worst errors over every input: `tests/exhaustive`.
+//! multiply-adds. Coefficients: `optimized/sollya/`. Worst errors over every input: `exhaustive.rs`.
 
 use super::{fma, select_greater};
 
@@ -101,7 +101,7 @@ fn power_of_two(k: i32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::hardest::in_order_md, *};
 
     #[test]
     fn the_shorter_exp_has_the_bits_of_the_full_one_wherever_it_may_be_used() {
@@ -112,5 +112,15 @@ mod tests {
                 assert_eq!(exp_tame(x).to_bits(), exp_full(x).to_bits(), "{x:e}");
             }
         }
+    }
+
+    #[test]
+    fn the_constants_of_exp_are_those_of_the_contract() {
+        assert!(in_order_md("LO = ", &[LO]));
+        assert!(in_order_md("log2e = ", &[LOG2_E]));
+        assert!(in_order_md("q: ", &SOFTMAX));
+        assert!(in_order_md("q: ", &FULL));
+        assert!(in_order_md("r = fma(k, ", &[NEG_LN_2_REST]));
+        assert!(in_order_md(", fma(k, ", &[NEG_LN_2]));
     }
 }

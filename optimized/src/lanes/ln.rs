@@ -34,3 +34,16 @@ pub(crate) fn ln(x: f32) -> f32 {
     }
     fma(k, LN_2, fma(k, LN_2_REST, fma(f * f, q, f)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::hardest::in_order_md, *};
+
+    #[test]
+    fn the_constants_of_ln_are_those_of_the_contract() {
+        assert!(in_order_md("i = bits(x) − ", &[f32::from_bits(TWO_THIRDS)]));
+        assert!(in_order_md("q: ", &POLYNOMIAL));
+        assert!(in_order_md("ln = fma(k, ", &[LN_2]));
+        assert!(in_order_md(", fma(k, ", &[LN_2_REST]));
+    }
+}

@@ -4,7 +4,13 @@
 //! compiles it for whatever instruction set it runs on. Nothing here depends on that set: the fallback is
 //! this text, and every other level performs the same IEEE operations in the same order.
 
+#[cfg(test)]
+mod accuracy;
+#[cfg(all(test, feature = "oracle"))]
+mod exhaustive;
 mod exp;
+#[cfg(test)]
+mod hardest;
 mod ln;
 mod sum;
 
