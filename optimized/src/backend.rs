@@ -93,6 +93,21 @@ impl Backend {
         })
     }
 
+    /// What a suite says at its end, such as `ran fallback, sse2; absent: sse4.2, avx2, avx512, neon`.
+    ///
+    /// # Errors
+    ///
+    /// If one of the `required` names, separated by commas, is not here.
+    pub fn roll_call(required: &str) -> Result<String, Error> {
+        required
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .try_for_each(|name| Backend::named(name).map(drop))?;
+        let here: Vec<&str> = Backend::available().iter().map(|backend| backend.name()).collect();
+        let absent: Vec<&str> = Backend::NAMES.iter().copied().filter(|name| !here.contains(name)).collect();
+        Ok(format!("ran {}; absent: {}", here.join(", "), absent.join(", ")))
+    }
+
     /// The token as the dispatch of kernels wants it.
     pub(crate) fn level(self) -> Level {
         match self {
@@ -173,6 +188,17 @@ mod tests {
             said.starts_with(&format!("backend: `{absent}` is absent; this machine has fallback")),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_roll_call_names_every_backend_once_and_fails_without_a_required_one() {
+        let said = Backend::roll_call("").unwrap();
+        let (ran, absent) = said.strip_prefix("ran ").and_then(|said| said.split_once("; absent: ")).unwrap();
+        let mut all: Vec<&str> = ran.split(", ").chain(absent.split(", ")).collect();
+        all.sort_by_key(|name| Backend::NAMES.iter().position(|known| known == name));
+        assert_eq!(all, Backend::NAMES);
+        assert_eq!(Backend::roll_call(&ran.replace(", ", ",")), Ok(said.clone()));
+        assert!(Backend::roll_call(&format!("fallback,{}", absent.split(", ").next().unwrap())).is_err());
     }
 
     #[test]

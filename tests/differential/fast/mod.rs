@@ -8,7 +8,9 @@ mod partition;
 mod poison;
 
 use conformance::fast::{Case, Outputs};
+use optimized::{Backend, Error};
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::{env, io, io::Write};
 
 /// Threads to run with: alone, as many as a small machine has, and a number that divides nothing.
 const THREADS: [usize; 3] = [1, 2, 3];
@@ -23,4 +25,13 @@ fn assert_same_bits(stem: &str, case: &Case, how: &str, got: &Outputs, want: &Ou
     if let Some(difference) = got.difference(want) {
         panic!("{stem}, {case:?}: {how}: {difference}");
     }
+}
+
+/// What the suites ran on: each iterates over [`Backend::available`]. Written past the capture of test output, so
+/// that a run that lacks a level says so; `PPO_REQUIRE=avx2,avx512` makes that a failure.
+#[test]
+fn which_backends_ran() -> Result<(), Error> {
+    let required = env::var("PPO_REQUIRE").unwrap_or_default();
+    writeln!(io::stderr(), "differential: {}", Backend::roll_call(&required)?).expect("stderr is open");
+    Ok(())
 }
