@@ -1,6 +1,6 @@
 //! Budgets of the rollout phase: `eq:kl`, `eq:shaped-reward`, `eq:gae`, `eq:whiten`, `eq:return`.
 
-use super::{Approx, Grid, Precision};
+use super::{Approx, Grid, Precision, approx::Order};
 use nalgebra::DMatrix;
 use reference::{Ends, EpsAt, Gap, Kl, KlEstimate, Mask, ShiftMean, Variance, Whitening};
 
@@ -79,6 +79,9 @@ pub fn returns(p: Precision, adv: &Grid, v_old: &Grid, mask: &Mask) -> Grid {
 /// `eq:whiten`: two sums in any order, a root and a quotient. A mean that is nearly the values themselves
 /// leaves the deviations with the error of the values: the budget grows with |Â| / σ, as it must.
 pub fn whiten(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) -> Grid {
+    if p.order == Order::Written {
+        return whiten_in_order(p, adv, mask, how).adv;
+    }
     let slots: Vec<_> =
         (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t))).collect();
     let n = slots.len() as f64;
@@ -101,4 +104,42 @@ pub fn whiten(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) -> Grid {
             ShiftMean::No => whitened + mean,
         }
     })
+}
+
+/// What `eq:whiten` may be off in the order of `optimized/ORDER.md`, with its statistics.
+pub struct WhitenBudget {
+    /// Âʷ per token.
+    pub adv: Grid,
+    /// μ.
+    pub mean: Approx,
+    /// σ².
+    pub var: Approx,
+}
+
+/// `eq:whiten` by two sums in their order, one quotient 1/scale, and one product a token. A mean that is off by d
+/// moves the sum of squares by n d² alone, because the deviations from the true one add up to 0.
+pub fn whiten_in_order(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) -> WhitenBudget {
+    let n = mask.count() as f64;
+    let mean = p.tokens_sum(adv, mask) / p.given(n);
+    let deviation = p.each(mask, |slot| adv[slot] - p.given(mean.value));
+    let squares = p.tokens_sum(&deviation.map(Approx::square), mask);
+    // Each deviation is d larger where it rounds, once itself, once squared and on its way through the sum.
+    let sizes: f64 = deviation.iter().map(|y| y.value.abs()).sum();
+    let squares = squares.widened(n * mean.off * mean.off + 64.0 * p.u * mean.off * (sizes + n * mean.off));
+    let var = match how.variance {
+        Variance::Population => squares / p.given(n),
+        Variance::Sample => squares / p.given(n - 1.0),
+    };
+    let eps_w = p.setting(how.eps_w);
+    let scale = match how.eps_at {
+        EpsAt::Std => var.sqrt() + eps_w,
+        EpsAt::UnderRoot => (var + eps_w).sqrt(),
+        EpsAt::VarFloor => var.greater(eps_w).sqrt(),
+    };
+    let rstd = p.given(1.0) / scale;
+    let adv = p.each(mask, |slot| match how.shift_mean {
+        ShiftMean::Yes => (adv[slot] - mean) * rstd,
+        ShiftMean::No => (adv[slot] - mean).times_plus(rstd, mean),
+    });
+    WhitenBudget { adv, mean, var }
 }

@@ -73,8 +73,19 @@ pub fn kl_loss(
 ) -> (Approx, Grid) {
     let value = aggregate(p, &targets::kl(p, logp, logp_ref, mask, estimate), mask, agg);
     let share = share(p, mask, agg);
-    let slope = p.each(mask, |slot| kl_slope(p, logp[slot] - logp_ref[slot], estimate, grad));
+    let slope = kl_grad(p, logp, logp_ref, mask, (estimate, grad));
     (value, p.each(mask, |slot| share[slot] * slope[slot]))
+}
+
+/// ∂k/∂log π of each token.
+pub fn kl_grad(
+    p: Precision,
+    logp: &Grid,
+    logp_ref: &Grid,
+    mask: &Mask,
+    (estimate, grad): (KlEstimate, KlGrad),
+) -> Grid {
+    p.each(mask, |slot| kl_slope(p, logp[slot] - logp_ref[slot], estimate, grad))
 }
 
 /// The derivative of an estimate in k1: 0 beyond a clamp; either, where one may be just reached.

@@ -4,6 +4,9 @@ use super::{Batch, Laid};
 use crate::cases::Rng;
 use optimized::Logit;
 
+/// A NaN whose low bits make the softmax's exp of it a plain number, so that only W shows it.
+const NAN: f32 = f32::from_bits(0x7fc0_01ff);
+
 type Draw = fn(&mut Rng, usize, usize) -> f64;
 
 /// Rows of logits by kind: (rng, v, action).
@@ -39,7 +42,7 @@ pub(super) fn batch<X: Logit>(batch: Batch, vocab: usize, odd: bool) -> Batch {
         }
         match of_valid % 4 {
             0 if odd => row.fill(f32::NEG_INFINITY),
-            1 if odd => row[rng.below(vocab)] = f32::NAN,
+            1 if odd => row[rng.below(vocab)] = NAN,
             2 if odd => row[rng.below(vocab)] = f32::INFINITY,
             _ => {}
         }

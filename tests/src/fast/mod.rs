@@ -8,16 +8,21 @@ mod aggregate;
 mod batch;
 mod case;
 mod entropy;
+mod gae;
+mod kl;
 mod laid;
 mod log_prob;
 mod logits;
 mod outputs;
 mod policy_loss;
+mod returns;
+mod reward;
 mod room;
 mod token_pass;
 mod total_loss;
 mod truth;
 mod value_loss;
+mod whiten;
 
 pub use batch::Batch;
 pub use case::{Case, Got, in_parts};
@@ -58,6 +63,11 @@ pub(crate) const AGGS: [Agg; 9] = [
 /// Every fast term, in the order of the step.
 pub const TERMS: &[Term] = &[
     log_prob::TERM,
+    kl::TERM,
+    reward::TERM,
+    gae::TERM,
+    whiten::TERM,
+    returns::TERM,
     policy_loss::TERM,
     value_loss::TERM,
     entropy::TERM,

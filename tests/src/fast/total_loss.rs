@@ -26,15 +26,22 @@ struct Choices {
 /// The parts of the total beside the KL: policy, value, entropy.
 const PARTS: [f32; 3] = [-0.031, 1.7, 2.3];
 
-fn choices(k: usize) -> Choices {
+/// A pick of the estimator, its clamps and its gradient.
+pub(super) fn estimate(k: usize) -> (KlEstimate, KlGrad) {
     let infinity = f64::INFINITY;
+    let estimate = KlEstimate {
+        kind: [Kl::K1, Kl::Abs, Kl::K2, Kl::K3][k % 4],
+        clamp_in: [infinity, 20.0, 0.5][k % 3],
+        clamp_out: [infinity, infinity, 10.0, 0.1, infinity][k % 5],
+    };
+    (estimate, [KlGrad::Own, KlGrad::StraightThrough][k / 4 % 2])
+}
+
+fn choices(k: usize) -> Choices {
+    let (estimate, how) = estimate(k);
     Choices {
-        estimate: KlEstimate {
-            kind: [Kl::K1, Kl::Abs, Kl::K2, Kl::K3][k % 4],
-            clamp_in: [infinity, 20.0, 0.5][k % 3],
-            clamp_out: [infinity, infinity, 10.0, 0.1, infinity][k % 5],
-        },
-        how: [KlGrad::Own, KlGrad::StraightThrough][k / 4 % 2],
+        estimate,
+        how,
         agg: AGGS[(k + 2) % AGGS.len()],
         c: [1.0, 0.05, -0.7][k / 2 % 3],
         added: k % 7 < 3,
@@ -61,7 +68,8 @@ fn cases() -> Vec<Case> {
     all
 }
 
-fn values(batch: Batch, spread: f64) -> Batch {
+/// Log-probs that differ by about `spread`, and another gradient.
+pub(super) fn values(batch: Batch, spread: f64) -> Batch {
     batch
         .with("logp", |rng| -2.0 + spread * rng.normal())
         .with("logp_ref", |rng| -2.0 + spread * rng.normal())
