@@ -22,7 +22,6 @@ fn every_backend_and_thread_count_gives_the_bits_of_the_fallback_on_one_thread()
         }
         println!("{}: {cases} cases, the same bits on {}", term.stem, names(&backends));
     }
-    println!("{}", ran(&backends));
 }
 
 /// The table that the command `ppo terms` prints is made by this.
@@ -51,11 +50,4 @@ fn what_is_not_asked_for_changes_no_bit_of_the_rest() {
 fn names(backends: &[Backend]) -> String {
     let names: Vec<&str> = backends.iter().map(|on| on.name()).collect();
     names.join(", ")
-}
-
-/// What ran here and what this machine lacks.
-fn ran(backends: &[Backend]) -> String {
-    let absent: Vec<&str> =
-        Backend::NAMES.iter().copied().filter(|name| backends.iter().all(|on| on.name() != *name)).collect();
-    format!("ran {}; absent: {}", names(backends), absent.join(", "))
 }
