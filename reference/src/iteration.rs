@@ -116,29 +116,55 @@ pub fn iteration(
         let heads = model.forward();
         let now = say(&heads, &batch.actions, &targets.mask, settings);
         let losses = losses(&rollout, &targets, &now, settings);
-        // loss.backward()
         let grad_logits = logits_grad(&heads.logits, &batch.actions, &targets, &losses, settings);
-        let grads = model.backward(&grad_logits, &losses.grad_v);
-        // torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
-        let clipped = match inner.norm_clip {
-            NormClip::Joint => clip_grad_norm(&grads, inner.max_norm).0,
-            NormClip::Separate => clip_separately(model, &grad_logits, &losses.grad_v, inner.max_norm),
-        };
-        let grad_norm = grad_norm(&grads);
-        // optimizer.step()
-        let parameters = model.parameters();
-        let mut stepped = Vec::new();
-        for ((theta, grad), state) in parameters.iter().zip(&clipped).zip(optimizer.iter_mut()) {
-            let (theta, after) = adam(theta, grad, state, &inner.adam);
-            *state = after;
-            stepped.push(theta);
-        }
-        model.set_parameters(stepped.clone());
-        epochs.push(Epoch { now, losses, grads, grad_norm, clipped, parameters: stepped });
+        let Update { grads, grad_norm, clipped, parameters } =
+            update(model, optimizer, &grad_logits, &losses.grad_v, inner);
+        epochs.push(Epoch { now, losses, grads, grad_norm, clipped, parameters });
     }
     (rollout, targets, epochs)
 }
 // ANCHOR_END: iteration
+
+/// What the end of an inner epoch does to a model.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// ∂L_total/∂θ of each parameter, before the clip.
+    pub grads: Vec<DMatrix<f64>>,
+    /// Their joint norm, before the clip.
+    pub grad_norm: f64,
+    /// ∂L_total/∂θ of each parameter, after the clip.
+    pub clipped: Vec<DMatrix<f64>>,
+    /// The parameters after the step, which the model now has.
+    pub parameters: Vec<DMatrix<f64>>,
+}
+
+/// The end of an inner epoch: from the gradient in what the model says to its new parameters.
+///
+/// # Panics
+///
+/// As the terms it calls.
+pub fn update(
+    model: &mut impl ActorCritic,
+    optimizer: &mut [AdamState],
+    grad_logits: &[DMatrix<f64>],
+    grad_v: &DMatrix<f64>,
+    inner: &Inner,
+) -> Update {
+    // loss.backward()
+    let grads = model.backward(grad_logits, grad_v);
+    // torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+    let clipped = match inner.norm_clip {
+        NormClip::Joint => clip_grad_norm(&grads, inner.max_norm).0,
+        NormClip::Separate => clip_separately(model, grad_logits, grad_v, inner.max_norm),
+    };
+    // optimizer.step()
+    let mut parameters = model.parameters();
+    for ((theta, grad), state) in parameters.iter_mut().zip(&clipped).zip(optimizer) {
+        (*theta, *state) = adam(theta, grad, state, &inner.adam);
+    }
+    model.set_parameters(parameters.clone());
+    Update { grad_norm: grad_norm(&grads), grads, clipped, parameters }
+}
 
 /// The gradient through the logits and the gradient through the values, each clipped alone, then added.
 fn clip_separately(
