@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut trainer = Trainer::new(Recipe::default(), seed);
     let fresh = trainer.state.optimizer.clone();
     while trainer.state.iteration < flag("after", 0) {
-        trainer.iterate();
+        trainer.iterate().expect("the reference refuses nothing");
     }
     trainer.state.optimizer = fresh;
     let metadata = metadata(&trainer.recipe, seed);
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// One iteration of the trainer.
 fn traced(trainer: &mut Trainer) -> Tensors {
-    let iterated = trainer.iterate_whole();
+    let iterated = trainer.iterate_whole().expect("the reference refuses nothing");
     let mut all = named("theta", &iterated.before);
     all.extend(sampled(trainer.recipe.size.prompt_len, &iterated));
     for (k, epoch) in iterated.epochs.iter().enumerate() {

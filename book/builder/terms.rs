@@ -42,7 +42,7 @@ fn card(term: &Term, maths: &Maths, problems: &mut Vec<Problem>) -> String {
 
 /// One equation: what it says, its label, and the function that is it.
 fn figure(equation: &Equation, maths: &Maths) -> Result<String, Problem> {
-    let &Equation { label, tex, function } = equation;
+    let &Equation { label, tex, function, .. } = equation;
     let mathml = maths.display(tex).map_err(|bad| {
         Problem::new(Path::new(TABLE), None, format!("the formula of {label} cannot be set: {}", bad.what))
     })?;

@@ -158,13 +158,8 @@ mod tests {
         each_token(
             |on, [scores, _, _], mask, out| place_scores(on, scores, ScoreAt::PerToken, 0.3, mask, None, out),
             |[score, _, _]| {
-                if score > 0.3 {
-                    0.3
-                } else if score < -0.3 {
-                    -0.3
-                } else {
-                    score
-                }
+                let below = if score > 0.3 { 0.3 } else { score };
+                if below < -0.3 { -0.3 } else { below }
             },
         );
     }

@@ -7,6 +7,7 @@ use crate::{
 };
 use conformance::{
     dump::{Dump, Inputs},
+    engine::Engine,
     evaluate::{evaluate, grad_logits_row},
     outputs::{OUTPUTS, Value},
 };
@@ -40,7 +41,7 @@ fn it_holds_every_intermediate_to_the_bit() {
         let dump = Dump::open(sample(file)).unwrap();
         let chosen = dump.choose(&[]).unwrap();
         let mut inputs = Inputs::load(&dump, &chosen).unwrap();
-        let e = evaluate(&mut inputs, &chosen).unwrap();
+        let e = evaluate(Engine::Reference, &mut inputs, &chosen).unwrap();
         for output in OUTPUTS {
             let want = match e.output(output.name).unwrap() {
                 Value::Scalar(x) => vec![x],
@@ -53,7 +54,11 @@ fn it_holds_every_intermediate_to_the_bit() {
         for slot in (0..b).flat_map(|row| (0..t_len).map(move |t| (row, t))) {
             if inputs.mask.has(slot) {
                 inputs.logits.as_mut().unwrap().row(slot, None, &mut z).unwrap();
-                want.extend(grad_logits_row(&e, &inputs, &chosen.settings.as_listed(), slot, &z).unwrap());
+                want.extend(
+                    grad_logits_row(Engine::Reference, &e, &inputs, &chosen.settings.as_listed(), slot, &z)
+                        .unwrap()
+                        .unwrap(),
+                );
             } else {
                 want.extend([0.0; 27]);
             }

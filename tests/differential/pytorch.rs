@@ -3,6 +3,7 @@
 use conformance::{
     budget::{Budget, Precision},
     dump::{Dump, Inputs},
+    engine::Engine,
     evaluate::{evaluate, grad_logits_row},
     report::{Line, difference, lines},
 };
@@ -26,7 +27,7 @@ fn compare(name: &str, p: Precision, flags: &[(&str, &str)]) -> (Vec<Line>, f64,
     let flags: Vec<_> = flags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let chosen = dump.choose(&flags).unwrap();
     let mut inputs = Inputs::load(&dump, &chosen).unwrap();
-    let e = evaluate(&mut inputs, &chosen).unwrap();
+    let e = evaluate(Engine::Reference, &mut inputs, &chosen).unwrap();
     let budget = Budget::of(p, &e, &mut inputs, &chosen).unwrap();
     let masks = (&inputs.mask, &inputs.value_mask);
     let lines = lines(&e, masks, &dump, Some(&budget)).unwrap();
@@ -38,7 +39,8 @@ fn compare(name: &str, p: Precision, flags: &[(&str, &str)]) -> (Vec<Line>, f64,
         for t in inputs.mask.tokens_of(row) {
             inputs.logits.as_mut().unwrap().row((row, t), None, &mut z).unwrap();
             rows.row((row, t), &mut theirs).unwrap();
-            let ours = grad_logits_row(&e, &inputs, &settings, (row, t), &z).unwrap();
+            let ours =
+                grad_logits_row(Engine::Reference, &e, &inputs, &settings, (row, t), &z).unwrap().unwrap();
             let allowed = budget.grad_logits_row(&inputs, &settings, (row, t), &z).unwrap();
             for ((ours, theirs), allowed) in ours.iter().zip(&theirs).zip(allowed) {
                 used = used.max(difference(*ours, *theirs) / allowed);

@@ -3,6 +3,7 @@
 use crate::pytorch::sample;
 use conformance::{
     dump::{Dump, Inputs},
+    engine::Engine,
     evaluate::{evaluate, grad_logits_row},
 };
 use nalgebra::DMatrix;
@@ -15,7 +16,7 @@ fn evaluating_term_by_term_is_the_listing_to_the_bit() {
         let dump = Dump::open(sample(name)).unwrap();
         let chosen = dump.choose(&[]).unwrap();
         let mut inputs = Inputs::load(&dump, &chosen).unwrap();
-        let e = evaluate(&mut inputs, &chosen).unwrap();
+        let e = evaluate(Engine::Reference, &mut inputs, &chosen).unwrap();
         let logits = all_logits(&mut inputs);
 
         let rollout = Rollout {
@@ -51,7 +52,9 @@ fn evaluating_term_by_term_is_the_listing_to_the_bit() {
         for (row, (whole, logits)) in whole.iter().zip(&heads.logits).enumerate() {
             for t in inputs.mask.tokens_of(row) {
                 let z: Vec<f64> = logits.row(t).iter().copied().collect();
-                let by_row = grad_logits_row(&e, &inputs, &settings, (row, t), &z).unwrap();
+                let by_row = grad_logits_row(Engine::Reference, &e, &inputs, &settings, (row, t), &z)
+                    .unwrap()
+                    .unwrap();
                 assert!(whole.row(t).iter().eq(by_row.iter()), "{name}: [{row}, {t}]");
             }
         }

@@ -116,3 +116,16 @@ fn the_crate_page_lists_every_function_of_the_table() {
         assert!(page.contains(equation.function), "reference/src/lib.rs does not link {}", equation.function);
     }
 }
+
+#[test]
+fn every_fast_term_carries_its_labels_and_stands_where_the_table_says() {
+    for equation in TERMS.iter().flat_map(|term| term.equations) {
+        let Some(fast) = equation.fast else { continue };
+        let source = text(fast.file);
+        let at = source.find(&format!("\npub fn {}", fast.function));
+        let at = at.unwrap_or_else(|| panic!("no `pub fn {}` in {}", fast.function, fast.file));
+        let head = &source[source[..at].rfind("\n\n").unwrap_or(0)..at];
+        let alias = format!("#[doc(alias = \"{}\")]", equation.label);
+        assert!(head.contains(&alias), "`{}` of {} lacks {alias}", fast.function, fast.file);
+    }
+}

@@ -1,4 +1,4 @@
-//! Every term that a dump's inputs allow, by the reference, in the order of the step.
+//! Every term that a dump's inputs allow, in the order of the step.
 //!
 //! `reference::step` is the listing on a whole rollout. A dump may hold less: here each term is computed
 //! where its inputs are there, and a sentence says which were not. On a whole rollout the two give the same
@@ -6,23 +6,12 @@
 
 use crate::{
     dump::{BadInput, Chosen, GradOf, Inputs},
+    engine::{Engine, PolicyOperands, RewardOperands, ValueOperands},
     skipped::notes,
 };
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use reference::{
-    Coefficients, ScoreAt, Settings,
-    aggregate::{aggregate, aggregate_grad},
-    entropy::{entropy_grad_row, entropy_row},
-    gae::gae_recursion,
-    kl::kl,
-    log_prob::{log_prob_grad_row, log_prob_row},
-    policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
-    returns::returns,
-    reward::{broadcast_scores, place_scores, reward, score_slot},
-    step::scaled,
-    total_loss::{kl_loss, kl_loss_grad, total_loss},
-    value_loss::{ValueLoss, value_loss, value_loss_grad},
-    whiten::whiten,
+    Coefficients, ScoreAt, Settings, policy_loss::PolicyLoss, reward::score_slot, value_loss::ValueLoss,
 };
 
 /// What could be computed. Matrices are b × t_len; a term whose inputs are missing is none, and `notes` says
@@ -67,41 +56,47 @@ pub struct Evaluation {
 ///
 /// # Errors
 ///
-/// If a row of logits cannot be read or is refused.
-pub fn evaluate(inputs: &mut Inputs, chosen: &Chosen) -> Result<Evaluation, BadInput> {
+/// If a row of logits cannot be read or is refused, or the fast path refuses an input.
+pub fn evaluate(engine: Engine, inputs: &mut Inputs, chosen: &Chosen) -> Result<Evaluation, BadInput> {
     let s = chosen.settings.as_listed();
     let mut e = Evaluation::default();
-    rollout_phase(&mut e, inputs, &s);
-    token_pass(&mut e, inputs, &s)?;
-    losses(&mut e, inputs, &s);
-    gradients(&mut e, inputs, &s, chosen.grad_of);
+    rollout_phase(&mut e, engine, inputs, &s)?;
+    token_pass(&mut e, engine, inputs, &s)?;
+    losses(&mut e, engine, inputs, &s)?;
+    gradients(&mut e, engine, inputs, &s, chosen.grad_of)?;
     e.notes.extend(notes(&e, inputs, s.coefficients, chosen.grad_of));
     Ok(e)
 }
 
 /// The rewards that GAE reads, placed scores included: those of the file, or made from its scores.
-fn rewards(e: &mut Evaluation, inputs: &Inputs, s: &Settings) -> Option<DMatrix<f64>> {
+fn rewards(
+    e: &mut Evaluation,
+    engine: Engine,
+    inputs: &Inputs,
+    s: &Settings,
+) -> Result<Option<DMatrix<f64>>, BadInput> {
     if let Some(rewards) = &inputs.rewards {
-        return Some(inputs.value_mask.keep(rewards));
+        return Ok(Some(inputs.value_mask.keep(rewards)));
     }
-    let scores = inputs.scores.as_ref()?;
-    let placed = placed_scores(scores, inputs, s);
+    let Some(scores) = inputs.scores.as_ref() else { return Ok(None) };
+    let token_rewards = engine.rewards(reward_operands(scores, e.kl.as_ref(), inputs), s)?;
     let lost = lost_scores(inputs, s);
     if !lost.is_empty() {
         let rows: Vec<String> = lost.iter().map(usize::to_string).collect();
         e.notes.push(format!("the score of row {} falls on no valid slot and is lost", rows.join(", ")));
     }
-    e.token_rewards = Some(reward(&placed, e.kl.as_ref(), s.beta_kl, &inputs.value_mask));
-    e.token_rewards.clone()
+    e.token_rewards = Some(token_rewards);
+    Ok(e.token_rewards.clone())
 }
 
-/// The scores at their slots, by the setting or by the listing's broadcast.
-pub fn placed_scores(scores: &DMatrix<f64>, inputs: &Inputs, s: &Settings) -> DMatrix<f64> {
-    if s.listing.score_broadcast {
-        broadcast_scores(scores, s.score_clip, inputs.mask.shape())
-    } else {
-        place_scores(scores, s.score_at, s.score_clip, &inputs.mask, inputs.attended.as_ref())
-    }
+/// What the shaped reward of a file is made of.
+pub fn reward_operands<'a>(
+    scores: &'a DMatrix<f64>,
+    kl: Option<&'a DMatrix<f64>>,
+    inputs: &'a Inputs,
+) -> RewardOperands<'a> {
+    let Inputs { mask, value_mask, attended, .. } = inputs;
+    RewardOperands { scores, kl, mask, value_mask, attended: attended.as_ref() }
 }
 
 /// Rows whose score is paid to nobody: no valid token, or the slot is not one that GAE reads.
@@ -117,37 +112,37 @@ fn lost_scores(inputs: &Inputs, s: &Settings) -> Vec<usize> {
 }
 
 /// KL, rewards, advantages, returns.
-fn rollout_phase(e: &mut Evaluation, inputs: &Inputs, s: &Settings) {
+fn rollout_phase(e: &mut Evaluation, engine: Engine, inputs: &Inputs, s: &Settings) -> Result<(), BadInput> {
     let Inputs { mask, value_mask, .. } = inputs;
     if let (Some(old), Some(logp_ref)) = (&inputs.old_log_probs, &inputs.ref_log_probs) {
-        e.kl = Some(kl(old, logp_ref, mask, s.kl));
+        e.kl = Some(engine.kl(old, logp_ref, mask, s.kl)?);
     }
-    let r = rewards(e, inputs, s);
-    let gae = |lambda: f64| {
-        let (r, v, ends) = (r.as_ref()?, inputs.old_values.as_ref()?, inputs.ends.as_ref()?);
-        let lambda = DVector::from_element(mask.shape().0, lambda);
-        Some(gae_recursion(r, v, value_mask, ends, s.gap, s.gamma, &lambda))
+    let r = rewards(e, engine, inputs, s)?;
+    let gae = |lambda: f64| match (&r, &inputs.old_values, &inputs.ends) {
+        (Some(r), Some(v), Some(ends)) => engine.gae(r, v, value_mask, ends, s, lambda).map(Some),
+        _ => Ok(None),
     };
-    e.adv_raw = gae(s.lambda);
+    e.adv_raw = gae(s.lambda)?;
     let adv_raw = e.adv_raw.as_ref().or(inputs.advantages_raw.as_ref());
-    e.adv = adv_raw.map(|adv| match s.whitening {
-        Some(how) => whiten(adv, mask, how).adv,
-        None => mask.keep(adv),
-    });
+    e.adv = match (adv_raw, s.whitening) {
+        (Some(adv), Some(how)) => Some(engine.whiten(adv, mask, how)?.adv),
+        (adv, _) => adv.map(|adv| mask.keep(adv)),
+    };
     let from = if s.listing.returns_from_whitened {
         e.adv.clone()
     } else if let Some(lambda) = s.lambda_critic {
-        gae(lambda)
+        gae(lambda)?
     } else {
         adv_raw.cloned()
     };
     if let (Some(from), Some(v_old)) = (&from, &inputs.old_values) {
-        e.ret = Some(returns(from, v_old, value_mask));
+        e.ret = Some(engine.returns(from, v_old, value_mask)?);
     }
+    Ok(())
 }
 
 /// log π and H of every valid token, one row of logits at a time.
-fn token_pass(e: &mut Evaluation, inputs: &mut Inputs, s: &Settings) -> Result<(), BadInput> {
+fn token_pass(e: &mut Evaluation, engine: Engine, inputs: &mut Inputs, s: &Settings) -> Result<(), BadInput> {
     let (b, t_len) = inputs.mask.shape();
     let Some(logits) = inputs.logits.as_mut() else { return Ok(()) };
     let (mut logp, mut ent) = (DMatrix::zeros(b, t_len), DMatrix::zeros(b, t_len));
@@ -156,10 +151,8 @@ fn token_pass(e: &mut Evaluation, inputs: &mut Inputs, s: &Settings) -> Result<(
         for t in inputs.mask.tokens_of(row) {
             let action = inputs.actions.as_ref().map(|actions| actions[(row, t)]);
             logits.row((row, t), action, &mut z)?;
-            if let Some(action) = action {
-                logp[(row, t)] = log_prob_row(&z, action, s.tau);
-            }
-            ent[(row, t)] = entropy_row(&z, s.tau_ent);
+            let (of_action, of_row) = engine.token(&z, action, s)?;
+            (logp[(row, t)], ent[(row, t)]) = (of_action.unwrap_or(0.0), of_row);
         }
     }
     e.logp = inputs.actions.is_some().then_some(logp);
@@ -172,38 +165,45 @@ fn logp<'a>(e: &'a Evaluation, inputs: &'a Inputs) -> Option<&'a DMatrix<f64>> {
     e.logp.as_ref().or(inputs.log_probs.as_ref())
 }
 
-/// The advantages of the policy loss: made here, or those of the file.
-fn adv<'a>(e: &'a Evaluation, inputs: &'a Inputs) -> Option<&'a DMatrix<f64>> {
-    e.adv.as_ref().or(inputs.advantages.as_ref())
+/// What the policy loss reads: advantages made here, or those of the file.
+fn policy_operands<'a>(e: &'a Evaluation, inputs: &'a Inputs) -> Option<PolicyOperands<'a>> {
+    Some(PolicyOperands {
+        logp: logp(e, inputs)?,
+        logp_old: inputs.old_log_probs.as_ref()?,
+        adv: e.adv.as_ref().or(inputs.advantages.as_ref())?,
+        mask: &inputs.mask,
+        weights: inputs.rollout_is_weights.as_ref(),
+    })
 }
 
-/// The returns of the value loss: made here, or those of the file.
-fn ret<'a>(e: &'a Evaluation, inputs: &'a Inputs) -> Option<&'a DMatrix<f64>> {
-    e.ret.as_ref().or(inputs.returns.as_ref())
+/// What the value loss reads: returns made here, or those of the file.
+fn value_operands<'a>(e: &'a Evaluation, inputs: &'a Inputs) -> Option<ValueOperands<'a>> {
+    Some(ValueOperands {
+        v: inputs.values.as_ref()?,
+        v_old: inputs.old_values.as_ref()?,
+        ret: e.ret.as_ref().or(inputs.returns.as_ref())?,
+        mask: &inputs.value_mask,
+    })
 }
 
-fn losses(e: &mut Evaluation, inputs: &Inputs, s: &Settings) {
-    let Inputs { mask, value_mask, .. } = inputs;
-    let w = inputs.rollout_is_weights.as_ref();
-    if let (Some(logp), Some(old), Some(adv)) = (logp(e, inputs), &inputs.old_log_probs, adv(e, inputs)) {
-        e.policy = Some(policy_loss(logp, old, adv, mask, w, &s.clip, s.agg));
-    }
-    if let (Some(v), Some(v_old), Some(ret)) = (&inputs.values, &inputs.old_values, ret(e, inputs)) {
-        e.value = Some(value_loss(v, v_old, ret, value_mask, s.eps_v, s.value_clip, s.agg, s.half));
-    }
-    e.ent_loss = e.ent.as_ref().map(|ent| aggregate(ent, mask, s.agg));
+fn losses(e: &mut Evaluation, engine: Engine, inputs: &Inputs, s: &Settings) -> Result<(), BadInput> {
+    let mask = &inputs.mask;
+    e.policy = policy_operands(e, inputs).map(|of| engine.policy_loss(of, &s.clip, s.agg)).transpose()?;
+    e.value = value_operands(e, inputs).map(|of| engine.value_loss(of, s)).transpose()?;
+    e.ent_loss = e.ent.as_ref().map(|ent| engine.aggregate(ent, mask, s.agg)).transpose()?;
     if let (Some(logp), Some(logp_ref)) = (logp(e, inputs), &inputs.ref_log_probs) {
-        e.l_kl = Some(kl_loss(logp, logp_ref, mask, s.kl_loss, s.agg));
+        e.l_kl = Some(engine.kl_loss(logp, logp_ref, mask, s)?);
     }
-    e.total = total(e, s.coefficients);
+    e.total = total(e, engine, s.coefficients);
+    Ok(())
 }
 
 /// The total where every part with a coefficient is there.
-fn total(e: &Evaluation, c: Coefficients) -> Option<f64> {
+fn total(e: &Evaluation, engine: Engine, c: Coefficients) -> Option<f64> {
     let part = |loss: Option<f64>, c: f64| if c == 0.0 { Some(loss.unwrap_or(0.0)) } else { loss };
     let value = part(e.value.as_ref().map(|value| value.loss), c.c_v)?;
     let (ent, l_kl) = (part(e.ent_loss, c.c_h)?, part(e.l_kl, c.beta_loss)?);
-    Some(total_loss(e.policy.as_ref()?.loss, value, ent, l_kl, c))
+    Some(engine.total_loss([e.policy.as_ref()?.loss, value, ent, l_kl], c))
 }
 
 /// What each part of a loss is multiplied by, for the gradient of the loss that `grad_of` names.
@@ -218,51 +218,63 @@ pub fn parts_of(grad_of: GradOf, c: Coefficients) -> (f64, Coefficients) {
     }
 }
 
-fn gradients(e: &mut Evaluation, inputs: &Inputs, s: &Settings, grad_of: GradOf) {
+fn gradients(
+    e: &mut Evaluation,
+    engine: Engine,
+    inputs: &Inputs,
+    s: &Settings,
+    grad_of: GradOf,
+) -> Result<(), BadInput> {
     if grad_of == GradOf::TotalLoss && e.total.is_none() {
-        return;
+        return Ok(());
     }
     let (c_policy, c) = parts_of(grad_of, s.coefficients);
-    e.grad_logp = grad_logp(e, inputs, s, c_policy, c.beta_loss);
-    if let (Some(v), Some(v_old), Some(ret)) = (&inputs.values, &inputs.old_values, ret(e, inputs)) {
-        let mask = &inputs.value_mask;
-        let grad = value_loss_grad(v, v_old, ret, mask, s.eps_v, s.value_clip, s.agg, s.half);
-        e.grad_v = Some(scaled(c.c_v, &grad, mask));
+    e.grad_logp = grad_logp(e, engine, inputs, s, c_policy, c.beta_loss)?;
+    e.grad_v = value_operands(e, inputs).map(|of| engine.value_loss_grad(of, s, c.c_v)).transpose()?;
+    if e.ent.is_some() {
+        e.grad_ent = Some(engine.aggregate_grad(&inputs.mask, s.agg, -c.c_h)?);
     }
-    let mask = &inputs.mask;
-    e.grad_ent = e.ent.is_some().then(|| scaled(-c.c_h, &aggregate_grad(mask, s.agg), mask));
+    Ok(())
 }
 
 /// ∂/∂log π: through the policy loss and through the KL loss.
 fn grad_logp(
     e: &Evaluation,
+    engine: Engine,
     inputs: &Inputs,
     s: &Settings,
     c_policy: f64,
     beta_loss: f64,
-) -> Option<DMatrix<f64>> {
-    let (mask, w) = (&inputs.mask, inputs.rollout_is_weights.as_ref());
-    let (logp, old, adv) = (logp(e, inputs)?, inputs.old_log_probs.as_ref()?, adv(e, inputs)?);
-    let from_policy = scaled(c_policy, &policy_loss_grad(logp, old, adv, mask, w, &s.clip, s.agg), mask);
-    if beta_loss == 0.0 {
-        return Some(from_policy);
+) -> Result<Option<DMatrix<f64>>, BadInput> {
+    let Some(of) = policy_operands(e, inputs) else { return Ok(None) };
+    let from_policy = engine.policy_loss_grad(of, &s.clip, s.agg, c_policy)?;
+    match &inputs.ref_log_probs {
+        _ if beta_loss == 0.0 => Ok(Some(from_policy)),
+        None => Ok(None),
+        Some(logp_ref) => {
+            engine.with_kl_loss_grad(from_policy, of.logp, logp_ref, of.mask, s, beta_loss).map(Some)
+        }
     }
-    let logp_ref = inputs.ref_log_probs.as_ref()?;
-    let from_kl = kl_loss_grad(logp, logp_ref, mask, s.kl_loss, s.kl_loss_grad, s.agg);
-    Some(mask.each(|slot| from_policy[slot] + beta_loss * from_kl[slot]))
 }
 
-/// ∂/∂z of one row of logits: through log π and through H. The row is given; nothing is kept.
+/// ∂/∂z of one row of logits: through log π and through H. The row is given; nothing is kept. None where the
+/// gradients or the actions are missing.
+///
+/// # Errors
+///
+/// If the fast path refuses the row.
 pub fn grad_logits_row(
+    engine: Engine,
     e: &Evaluation,
     inputs: &Inputs,
     s: &Settings,
     slot: (usize, usize),
     z: &[f64],
-) -> Option<Vec<f64>> {
-    let (grad_logp, grad_ent) = (e.grad_logp.as_ref()?, e.grad_ent.as_ref()?);
-    let action = inputs.actions.as_ref()?[slot];
-    let through_logp = log_prob_grad_row(z, action, s.tau, grad_logp[slot]);
-    let through_ent = entropy_grad_row(z, s.tau_ent, grad_ent[slot]);
-    Some(through_logp.iter().zip(&through_ent).map(|(a, b)| a + b).collect())
+) -> Result<Option<Vec<f64>>, BadInput> {
+    match (&e.grad_logp, &e.grad_ent, &inputs.actions) {
+        (Some(grad_logp), Some(grad_ent), Some(actions)) => {
+            engine.token_grad(z, actions[slot], s, (grad_logp[slot], grad_ent[slot])).map(Some)
+        }
+        _ => Ok(None),
+    }
 }

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod cases;
 pub mod dump;
+pub mod engine;
 pub mod evaluate;
 pub mod fast;
 pub mod outputs;

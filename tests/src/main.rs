@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Some(("claims", matches)) => claims::run(matches).map(|text| (text, false)),
         Some(("step", matches)) => step::run(matches).map(|text| (text, false)),
         Some(("train", matches)) => train::run(matches).map(|text| (text, false)),
-        Some(("terms", matches)) => terms::run(matches).map(|text| (text, false)),
+        Some(("terms", matches)) => terms::run(matches).map(|outcome| (outcome.text, outcome.failed)),
         Some((other, _)) => Err(BadInput::new(format!("`{other}` is no subcommand"))),
     };
     match printed {

@@ -11,6 +11,21 @@ pub struct Equation {
     pub tex: &'static str,
     /// The function of the reference that is this equation, such as `gae::gae`.
     pub function: &'static str,
+    /// Where the optimized crate computes it; none where only the reference does (the model's side of the step).
+    pub fast: Option<Fast>,
+}
+
+/// A function of the optimized crate.
+#[derive(Debug, Clone, Copy)]
+pub struct Fast {
+    /// Its name, such as `gae`.
+    pub function: &'static str,
+    /// Its file, such as `optimized/src/gae/mod.rs`.
+    pub file: &'static str,
+}
+
+const fn fast(function: &'static str, file: &'static str) -> Option<Fast> {
+    Some(Fast { function, file })
 }
 
 /// One term of the step.
@@ -38,6 +53,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:value-head",
             tex: r"V_t = W_v\, h_t, \qquad W_v \in \mathbb{R}^{1 \times d}",
             function: "value_head::value_head",
+            fast: None,
         }],
         tests: &["gradients/value_head.rs", "figures/errata_advantages.rs"],
     },
@@ -49,6 +65,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:log-prob",
             tex: r"\log\pi(y_t) = \frac{z_{t,y_t}}{\tau} - \ln \sum_v \exp\frac{z_{t,v}}{\tau}",
             function: "log_prob::log_prob",
+            fast: fast("log_prob", "optimized/src/log_prob/mod.rs"),
         }],
         tests: &["gradients/log_prob.rs"],
     },
@@ -60,6 +77,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:kl",
             tex: r"k_1 = \log\frac{\pi}{\pi_{\text{ref}}}, \quad |k_1|, \quad k_2 = \tfrac12 k_1^2, \quad k_3 = e^{-k_1} - 1 + k_1",
             function: "kl::kl",
+            fast: fast("kl", "optimized/src/kl.rs"),
         }],
         tests: &["gradients/kl.rs", "figures/g1_gae.rs"],
     },
@@ -72,11 +90,13 @@ pub const TERMS: &[Term] = &[
                 label: "eq:score-at",
                 tex: r"s_t = [t = \text{slot}]\; \operatorname{clip}(\text{score}, -c, c)",
                 function: "reward::place_scores",
+                fast: fast("place_scores", "optimized/src/reward.rs"),
             },
             Equation {
                 label: "eq:shaped-reward",
                 tex: r"r_t = s_t - \beta\, k_t",
                 function: "reward::reward",
+                fast: fast("reward", "optimized/src/reward.rs"),
             },
         ],
         tests: &["figures/g1_gae.rs", "figures/errata_rewards.rs", "properties/poison/rollout.rs"],
@@ -90,16 +110,19 @@ pub const TERMS: &[Term] = &[
                 label: "eq:td-residual",
                 tex: r"\delta_t = r_t + \gamma\, V_{t+1} - V_t",
                 function: "gae::td_residual",
+                fast: fast("gae", "optimized/src/gae/mod.rs"),
             },
             Equation {
                 label: "eq:gae",
                 tex: r"\hat A_t = \sum_{l=0}^{L-1-t} (\gamma\lambda)^l\, \delta_{t+l}",
                 function: "gae::gae",
+                fast: fast("gae", "optimized/src/gae/mod.rs"),
             },
             Equation {
                 label: "eq:gae-recursion",
                 tex: r"\hat A_t = \delta_t + \gamma\lambda\, \hat A_{t+1}, \qquad \hat A_L = 0",
                 function: "gae::gae_recursion",
+                fast: fast("gae", "optimized/src/gae/mod.rs"),
             },
         ],
         tests: &["figures/g1_gae.rs", "figures/identities.rs", "properties/gae.rs"],
@@ -112,6 +135,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:whiten",
             tex: r"\hat A^{\text{w}}_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
             function: "whiten::whiten",
+            fast: fast("whiten", "optimized/src/whiten/mod.rs"),
         }],
         tests: &["figures/g2_whiten.rs", "properties/whiten.rs"],
     },
@@ -123,6 +147,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:return",
             tex: r"R_t = \hat A_t + V^{\text{old}}_t",
             function: "returns::returns",
+            fast: fast("returns", "optimized/src/returns.rs"),
         }],
         tests: &["figures/g3_returns.rs"],
     },
@@ -135,11 +160,13 @@ pub const TERMS: &[Term] = &[
                 label: "eq:ratio",
                 tex: r"\rho_t = \frac{\pi(y_t)}{\pi_{\text{old}}(y_t)} = \exp(\log\pi - \log\pi_{\text{old}})",
                 function: "policy_loss::policy_loss",
+                fast: fast("policy_loss", "optimized/src/policy_loss/mod.rs"),
             },
             Equation {
                 label: "eq:policy-loss",
                 tex: r"\mathcal{L}_{\text{policy}} = \operatorname{agg}_t\, -\min\bigl(\rho_t \hat A_t,\; \operatorname{clip}(\rho_t, 1 - \epsilon_{\text{lo}}, 1 + \epsilon_{\text{hi}})\, \hat A_t\bigr)",
                 function: "policy_loss::policy_loss",
+                fast: fast("policy_loss", "optimized/src/policy_loss/mod.rs"),
             },
         ],
         tests: &["figures/g7_policy_clip.rs", "gradients/policy_loss.rs"],
@@ -153,11 +180,13 @@ pub const TERMS: &[Term] = &[
                 label: "eq:value-clip",
                 tex: r"V^{\text{clip}}_t = \operatorname{clip}(V_t,\; V^{\text{old}}_t - \epsilon_v,\; V^{\text{old}}_t + \epsilon_v)",
                 function: "value_loss::value_loss",
+                fast: fast("value_loss", "optimized/src/value_loss/mod.rs"),
             },
             Equation {
                 label: "eq:value-loss",
                 tex: r"\mathcal{L}_V = \operatorname{agg}_t \max\bigl((V_t - R_t)^2,\; (V^{\text{clip}}_t - R_t)^2\bigr)",
                 function: "value_loss::value_loss",
+                fast: fast("value_loss", "optimized/src/value_loss/mod.rs"),
             },
         ],
         tests: &["figures/g5_value_clip.rs", "figures/page.rs", "gradients/value_loss.rs"],
@@ -170,6 +199,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:entropy",
             tex: r"H_t = -\sum_v \pi(v \mid x, y_{<t})\, \log \pi(v \mid x, y_{<t})",
             function: "entropy::entropy",
+            fast: fast("entropy", "optimized/src/entropy/mod.rs"),
         }],
         tests: &["gradients/entropy.rs", "properties/entropy.rs"],
     },
@@ -181,6 +211,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:aggregate",
             tex: r"\operatorname{agg}_t x_t = \frac{\sum_b \sum_t m_{b,t}\, x_{b,t}}{\sum_b \sum_t m_{b,t}}",
             function: "aggregate::aggregate",
+            fast: fast("aggregate", "optimized/src/aggregate.rs"),
         }],
         tests: &["figures/g6_aggregate.rs", "gradients/aggregate.rs"],
     },
@@ -193,11 +224,13 @@ pub const TERMS: &[Term] = &[
                 label: "eq:kl-loss",
                 tex: r"\mathcal{L}_{\text{KL}} = \operatorname{agg}_t k(\log\pi - \log\pi_{\text{ref}})",
                 function: "total_loss::kl_loss",
+                fast: fast("kl_loss", "optimized/src/total_loss.rs"),
             },
             Equation {
                 label: "eq:total-loss",
                 tex: r"\mathcal{L}_{\text{total}} = \mathcal{L}_{\text{policy}} + c_V\, \mathcal{L}_V - c_H\, H + \beta\, \mathcal{L}_{\text{KL}}",
                 function: "total_loss::total_loss",
+                fast: fast("total_loss", "optimized/src/total_loss.rs"),
             },
         ],
         tests: &["figures/errata_losses.rs", "gradients/total_loss.rs"],
@@ -211,11 +244,13 @@ pub const TERMS: &[Term] = &[
                 label: "eq:grad-norm",
                 tex: r"\lVert g \rVert = \sqrt{\sum_{\theta} \sum_{i,j} g_{ij}^2}",
                 function: "grad_norm::grad_norm",
+                fast: None,
             },
             Equation {
                 label: "eq:grad-clip",
                 tex: r"g \leftarrow g \cdot \min\Bigl(1,\; \frac{\text{max\_norm}}{\lVert g \rVert + 10^{-6}}\Bigr)",
                 function: "grad_norm::clip_grad_norm",
+                fast: None,
             },
         ],
         tests: &["figures/errata_loop.rs"],
@@ -228,6 +263,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:adam",
             tex: r"\theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^n)}{\sqrt{s / (1 - \beta_2^n)} + \epsilon}",
             function: "adam::adam",
+            fast: None,
         }],
         tests: &["figures/errata_loop.rs", "snapshots/iteration.rs"],
     },
@@ -239,6 +275,7 @@ pub const TERMS: &[Term] = &[
             label: "eq:cost",
             tex: r"\text{units} = (1 + 1 + [\text{values}] + [\text{reference}]) + 3K \cdot \text{models}",
             function: "cost::cost",
+            fast: None,
         }],
         tests: &["figures/errata_loop.rs"],
     },
@@ -246,13 +283,16 @@ pub const TERMS: &[Term] = &[
 
 /// The table as README shows it.
 pub fn markdown() -> String {
-    let mut text = String::from("| term | equation | reference | where it is printed |\n|---|---|---|---|\n");
+    let mut text =
+        String::from("| term | equation | reference | fast | where it is printed |\n|---|---|---|---|---|\n");
     for term in TERMS {
         for (k, equation) in term.equations.iter().enumerate() {
             let (title, source) = if k == 0 { (term.title, term.source) } else { ("", "") };
-            let Equation { label, function, .. } = equation;
+            let Equation { label, function, fast, .. } = equation;
             let file = format!("reference/src/{}.rs", term.stem);
-            text.push_str(&format!("| {title} | `{label}` | [`{function}`]({file}) | {source} |\n"));
+            let fast =
+                fast.map_or(String::new(), |Fast { function, file }| format!("[`{function}`]({file})"));
+            text.push_str(&format!("| {title} | `{label}` | [`{function}`]({file}) | {fast} | {source} |\n"));
         }
     }
     text

@@ -3,6 +3,7 @@
 use crate::{fine, folder, train};
 use conformance::{
     dump::{Dump, Inputs, OUTPUTS},
+    engine::Engine,
     evaluate::{evaluate, grad_logits_row},
     report::lines,
 };
@@ -14,7 +15,7 @@ fn compared(path: &Path) -> Vec<&'static str> {
     let chosen = dump.choose(&[]).unwrap();
     assert!(chosen.unknown.is_empty() && dump.roles().unknown.is_empty(), "{:?}", chosen.unknown);
     let mut inputs = Inputs::load(&dump, &chosen).unwrap();
-    let e = evaluate(&mut inputs, &chosen).unwrap();
+    let e = evaluate(Engine::Reference, &mut inputs, &chosen).unwrap();
     let masks = (inputs.mask.clone(), inputs.value_mask.clone());
     let mut names = Vec::new();
     for line in lines(&e, (&masks.0, &masks.1), &dump, None).unwrap() {
@@ -30,7 +31,10 @@ fn compared(path: &Path) -> Vec<&'static str> {
             let action = inputs.actions.as_ref().map(|actions| actions[(row, t)]);
             inputs.logits.as_mut().unwrap().row((row, t), action, &mut z).unwrap();
             theirs.row((row, t), &mut row_of_file).unwrap();
-            let ours = grad_logits_row(&e, &inputs, &chosen.settings.as_listed(), (row, t), &z).unwrap();
+            let ours =
+                grad_logits_row(Engine::Reference, &e, &inputs, &chosen.settings.as_listed(), (row, t), &z)
+                    .unwrap()
+                    .unwrap();
             assert_eq!(ours, row_of_file, "grad_logits at [{row}, {t}]");
         }
     }

@@ -50,7 +50,7 @@ fn the_metrics_read_back_to_the_same_bits() {
     let plan = conformance::train::Plan::new(&flags).unwrap();
     let mut trainer = conformance::train::Trainer::new(plan.recipe, 1);
     for line in files(&dir.path().join("run")).1.lines() {
-        let want = trainer.iterate();
+        let want = trainer.iterate().unwrap();
         let got = |name: &str| {
             let text = line.split_once(&format!("\"{name}\":")).unwrap().1.split([',', '}']).next().unwrap();
             text.trim_matches('"').parse::<f64>().unwrap().to_bits()

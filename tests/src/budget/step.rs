@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dump::{BadInput, Chosen, Inputs},
-    evaluate::{Evaluation, parts_of, placed_scores},
+    evaluate::{Evaluation, parts_of, reward_operands},
 };
 use nalgebra::DMatrix;
 use reference::{Mask, Settings};
@@ -116,7 +116,7 @@ impl Budget {
             self.per_token.push(("kl", kl(p, &p.read(old), &p.read(logp_ref), mask, s.kl)));
         }
         if let (None, Some(scores)) = (&inputs.rewards, &inputs.scores) {
-            let placed = placed_scores(scores, inputs, s);
+            let placed = reward_operands(scores, None, inputs).placed(s);
             let token_rewards = reward(p, &placed, self.grid("kl"), s.beta_kl, value_mask);
             self.per_token.push(("token_rewards", token_rewards));
         }

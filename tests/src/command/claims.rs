@@ -61,7 +61,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
         }
     }
     if wanted(COST) {
-        text.push_str(&cost(recipe, seed));
+        text.push_str(&cost(recipe, seed)?);
     }
     Ok(text)
 }
@@ -74,7 +74,7 @@ fn run_all(recipe: Recipe, variants: &[Variant], seed: u64) -> Result<Vec<Ran>, 
             let runs: Vec<_> =
                 pair.iter().map(|variant| scope.spawn(move || run_variant(recipe, *variant, seed))).collect();
             for run in runs {
-                ran.push(run.join().map_err(|_| BadInput::new("a run ended before its last iteration"))?);
+                ran.push(run.join().map_err(|_| BadInput::new("a run ended before its last iteration"))??);
             }
             Ok(())
         })?;
@@ -111,26 +111,34 @@ fn row(ran: &Ran) -> Vec<String> {
 }
 
 /// `eq:cost` beside the clock: seconds are those of this machine, and only their ratio is said.
-fn cost(recipe: Recipe, seed: u64) -> String {
+fn cost(recipe: Recipe, seed: u64) -> Result<String, BadInput> {
     let mut trainer = Trainer::new(recipe, seed);
-    let clock = |work: &mut dyn FnMut()| {
-        let mut seconds: Vec<f64> = (0..5)
-            .map(|_| {
-                let started = Instant::now();
-                work();
-                started.elapsed().as_secs_f64()
-            })
-            .collect();
+    let clock = |work: &mut dyn FnMut() -> Result<(), BadInput>| {
+        let mut seconds = [0.0; 5];
+        for took in &mut seconds {
+            let started = Instant::now();
+            work()?;
+            *took = started.elapsed().as_secs_f64();
+        }
         seconds.sort_by(f64::total_cmp);
-        seconds[2]
+        Ok(seconds[2])
     };
-    let mut last = trainer.iterate_whole();
-    let whole = clock(&mut || last = trainer.iterate_whole());
-    let forward = clock(&mut || forward_pass(&last));
-    let generation = clock(&mut || generate(&trainer));
+    let mut last = trainer.iterate_whole()?;
+    let whole = clock(&mut || {
+        last = trainer.iterate_whole()?;
+        Ok(())
+    })?;
+    let forward = clock(&mut || {
+        forward_pass(&last);
+        Ok(())
+    })?;
+    let generation = clock(&mut || {
+        generate(&trainer);
+        Ok(())
+    })?;
     let cost = last.metrics.cost;
     let units = cost.inference_units + cost.training_units;
-    format!(
+    Ok(format!(
         "\ncost: \"five to six times the cost of an SFT step\"\n\n  by eq:cost, generation left out: {units} units of a \
          forward pass, {:.1} SFT steps, {:.3e} FLOPs\n  measured: an iteration without generation takes {:.1} forward \
          passes of {:.1} ms; with it {:.1}\n  (the reference runs the forward pass again in each backward pass, and \
@@ -140,5 +148,5 @@ fn cost(recipe: Recipe, seed: u64) -> String {
         (whole - generation) / forward,
         forward * 1e3,
         whole / forward
-    )
+    ))
 }

@@ -3,6 +3,7 @@
 use super::table::number;
 use conformance::{
     dump::{BadInput, Chosen, Inputs},
+    engine::Engine,
     evaluate::{Evaluation, evaluate},
     outputs::Value,
 };
@@ -82,7 +83,7 @@ pub(crate) fn report(
     let run = |listing: Listing| {
         let mut chosen = chosen.clone();
         chosen.settings.listing = listing;
-        evaluate(&mut load(&chosen)?, &chosen)
+        evaluate(Engine::Reference, &mut load(&chosen)?, &chosen)
     };
     let corrected = run(Listing::CORRECTED)?;
     let (mut changes, mut silent, mut level) = (Vec::new(), Vec::new(), None);

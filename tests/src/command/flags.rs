@@ -1,7 +1,8 @@
 //! The flags of the settings, made from the table of keys.
 
 use clap::{Arg, ArgMatches, Command};
-use conformance::dump::{KEYS, Key};
+use conformance::dump::{BadInput, KEYS, Key};
+use optimized::Backend;
 
 /// Adds one flag per setting to a command.
 pub(crate) fn with_settings(command: Command) -> Command {
@@ -44,4 +45,19 @@ pub(crate) fn given(matches: &ArgMatches, has: impl Fn(&str) -> bool) -> Vec<(St
         Some((name.to_owned(), value.clone()))
     };
     KEYS.iter().filter(|key| has(key.name)).filter_map(|key| given(key.name)).collect()
+}
+
+/// `--backend NAME`.
+pub(crate) fn backend(help: &'static str) -> Arg {
+    let names = format!("{help} [{}, best]", Backend::NAMES.join(", "));
+    Arg::new("backend").long("backend").value_name("NAME").help(names)
+}
+
+/// The backend that was asked for, if one was.
+pub(crate) fn chosen_backend(matches: &ArgMatches) -> Result<Option<Backend>, BadInput> {
+    match matches.get_one::<String>("backend").map(String::as_str) {
+        None => Ok(None),
+        Some("best") => Ok(Some(Backend::best())),
+        Some(name) => Backend::named(name).map(Some).map_err(|err| BadInput::new(format!("--{err}"))),
+    }
 }

@@ -3,6 +3,7 @@
 use super::step::Run;
 use conformance::{
     dump::Source,
+    engine::Engine,
     report::{Line, Place},
 };
 use serde_json::{Map, Value, json};
@@ -43,6 +44,10 @@ pub(crate) fn report(
         "sequences": b,
         "width": t_len,
         "vocab": vocab,
+        "computed_by": match run.engine {
+            Engine::Reference => "reference".to_owned(),
+            Engine::Fast(on) => on.to_string(),
+        },
         "settings": settings,
         "ignored_settings": run.chosen.unknown,
         "ignored_tensors": ignored,

@@ -40,7 +40,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
     let mut progress = Progress::new(iterations);
     let (mut metrics, mut last) = (Vec::new(), None);
     for done in 1..=iterations {
-        let it = trainer.iterate_whole();
+        let it = trainer.iterate_whole()?;
         progress.show(done, it.metrics.score);
         metrics.push(it.metrics);
         last = Some(it);

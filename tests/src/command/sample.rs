@@ -5,6 +5,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use conformance::{
     budget::Precision,
     dump::{BadInput, Dump, Inputs},
+    engine::Engine,
     report::Line,
 };
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ fn samples(matches: &ArgMatches) -> PathBuf {
 /// The lines of one shipped file.
 fn compared(samples: &Path, file: &str) -> Result<Vec<Line>, BadInput> {
     let dump = open(samples, file)?;
-    Ok(Run::of(&dump, dump.choose(&[])?, Some(Precision::F32), None)?.lines)
+    Ok(Run::of(Engine::Reference, &dump, dump.choose(&[])?, Some(Precision::F32), None)?.lines)
 }
 
 /// One line on all of it: how many terms of PyTorch's were met, and how near to its bound the nearest came.

@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use conformance::{
     budget::{Budget, Precision},
     dump::{self, BadInput, Chosen, Dump, Entry, Inputs, Writer},
+    engine::Engine,
     evaluate::{Evaluation, evaluate, grad_logits_row},
     outputs::{GRAD_LOGITS, OUTPUTS, Value},
     report::{Line, Place, Worst, lines},
@@ -24,8 +25,12 @@ pub(crate) fn command() -> Command {
         .long("json")
         .action(ArgAction::SetTrue)
         .help("Print for a program, not for a person");
+    let backend = flags::backend(
+        "Compute in f32 by the optimized crate on this backend, or on the `best`; not in f64 by the reference",
+    );
     let about = "Compute every term of the PPO step on a rollout dump, beside the file's own numbers";
-    flags::with_settings(Command::new("step").about(about).args([file, out, json])).after_help(names())
+    flags::with_settings(Command::new("step").about(about).args([file, out, json, backend]))
+        .after_help(names())
 }
 
 /// The tensors a dump may hold, from the tables that read it.
@@ -57,6 +62,7 @@ const MASK: &str = "response_mask";
 
 /// Everything that a run of the step needs and makes.
 pub(crate) struct Run {
+    pub(crate) engine: Engine,
     pub(crate) chosen: Chosen,
     pub(crate) inputs: Inputs,
     pub(crate) evaluation: Evaluation,
@@ -66,20 +72,21 @@ pub(crate) struct Run {
 impl Run {
     /// Evaluates an open dump; with a precision, each line also says what its difference may be.
     pub(crate) fn of(
+        engine: Engine,
         dump: &Dump,
         chosen: Chosen,
         precision: Option<Precision>,
         out: Option<&Path>,
     ) -> Result<Run, BadInput> {
         let mut inputs = Inputs::load(dump, &chosen)?;
-        let evaluation = evaluate(&mut inputs, &chosen)?;
+        let evaluation = evaluate(engine, &mut inputs, &chosen)?;
         let budget = match precision {
             Some(p) => Some(Budget::of(p, &evaluation, &mut inputs, &chosen)?),
             None => None,
         };
         let masks = (&inputs.mask, &inputs.value_mask);
         let mut lines = lines(&evaluation, masks, dump, budget.as_ref())?;
-        let mut run = Run { chosen, inputs, evaluation, lines: Vec::new() };
+        let mut run = Run { engine, chosen, inputs, evaluation, lines: Vec::new() };
         lines.extend(run.grad_logits(dump, budget.as_ref(), out)?);
         run.lines = lines;
         Ok(run)
@@ -142,7 +149,7 @@ impl Run {
             return Ok(Some(vec![0.0; logits.vocab()]));
         }
         logits.row(slot, action, z)?;
-        Ok(grad_logits_row(&self.evaluation, &self.inputs, settings, slot, z))
+        grad_logits_row(self.engine, &self.evaluation, &self.inputs, settings, slot, z)
     }
 
     /// Opens the file of `--out` and writes all but the gradient of the logits, which comes last.
@@ -197,6 +204,7 @@ fn see_row(
 /// Runs the subcommand and gives what it prints.
 pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
     let path: &PathBuf = matches.get_one("FILE").ok_or_else(|| BadInput::new("FILE is missing"))?;
+    let engine = flags::chosen_backend(matches)?.map_or(Engine::Reference, Engine::Fast);
     let named = |err: BadInput| BadInput::new(format!("{}: {err}", path.display()));
     let dump = Dump::open(path).map_err(named)?;
     let chosen = dump.choose(&flags::settings(matches)).map_err(named)?;
@@ -205,7 +213,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
         let sentence = "this is the file that is read, and it is not replaced";
         return Err(BadInput::new(format!("--out {}: {sentence}", out.display())));
     }
-    let run = Run::of(&dump, chosen, None, out.map(PathBuf::as_path)).map_err(named)?;
+    let run = Run::of(engine, &dump, chosen, None, out.map(PathBuf::as_path)).map_err(named)?;
     let shape = (run.inputs.shape.b, run.inputs.shape.t_len, run.inputs.logits.as_ref().map(|z| z.vocab()));
     if matches.get_flag("json") {
         let file = path.display().to_string();
@@ -235,6 +243,9 @@ fn text(run: &Run, dump: &Dump, (b, t_len, vocab): (usize, usize, Option<usize>)
     let alone = not_computed(run, dump);
     if !alone.is_empty() {
         text.push_str(&table::folded("In the file, but not computed here: ", &alone));
+    }
+    if let Engine::Fast(on) = run.engine {
+        text.push_str(&format!("Computed in f32 by the optimized crate on {on}.\n"));
     }
     text.push_str(&settings(&run.chosen));
     let ignored = |what: &str, names: &[String]| match names {

@@ -34,6 +34,9 @@ pub(crate) fn command() -> Command {
         seed.help("What every random number of the run derives from [default: 1]"),
         path("out", "DIR").help("Keep metrics and a checkpoint of every iteration in this folder"),
         resume.num_args(0..=1).default_missing_value("").help("Go on with the run of DIR, or of --out"),
+        flags::backend(
+            "Take every loss, gradient, GAE and whitening from the optimized crate: --arithmetic fast, on",
+        ),
         path("dump", "FILE")
             .help("Write the last rollout, its last inner epoch, as a dump that `ppo step` reads"),
         kl.help("KL inside the reward, to the policy that the run begins with: --kl-coef BETA"),
@@ -61,10 +64,12 @@ fn given(matches: &ArgMatches) -> Vec<(String, String)> {
     let short = SHORT.iter().filter(|(name, ..)| matches.get_flag(name));
     let short = short.map(|(_, key, value, _)| ((*key).to_owned(), (*value).to_owned()));
     let kl = text("kl").map(|beta| ("kl_coef".to_owned(), beta));
+    let fast = text("backend").map(|_| ("arithmetic".to_owned(), "fast".to_owned()));
     recipe
         .chain(flags::given(matches, |key| !train::NOT_IN_TRAINING.contains(&key)))
         .chain(short)
         .chain(kl)
+        .chain(fast)
         .collect()
 }
 
@@ -141,7 +146,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
     if let Some(dump) = dump {
         check_target(dump)?;
     }
+    let backend = flags::chosen_backend(matches)?;
     let mut run = start(matches)?;
+    run.trainer.backend = backend.unwrap_or(run.trainer.backend);
     let (first, iterations) = (run.trainer.state.iteration, run.plan.recipe.iterations);
     if let (Some(dump), true) = (dump, first == iterations) {
         return Err(of_dump(dump, &format!("iteration {iterations} is done, and its rollout gone")));
@@ -149,7 +156,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<String, BadInput> {
     let mut progress = Progress::new(iterations - first);
     let mut last = None;
     while run.trainer.state.iteration < iterations {
-        let it = run.trainer.iterate_whole();
+        let it = run.trainer.iterate_whole()?;
         if let Some(folder) = &mut run.folder {
             let written = folder.log(&it.metrics);
             let written = written.and_then(|()| folder.checkpoint(&run.plan, &run.trainer.state));

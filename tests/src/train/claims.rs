@@ -1,6 +1,6 @@
 //! What the post claims, measured: the same run with one thing changed, beside the run as it is.
 
-use super::{Iterated, Metrics, Recipe, Trainer, evaluate, rollout};
+use super::{BadInput, Iterated, Metrics, Recipe, Trainer, evaluate, rollout};
 use reference::{
     Coefficients, Listing, Settings, ValueClip,
     iteration::{ActorCritic, Inner, NormClip},
@@ -130,12 +130,16 @@ impl Ran {
 }
 
 /// Runs a variant of a recipe.
-pub fn run(recipe: Recipe, variant: Variant, seed: u64) -> Ran {
+///
+/// # Errors
+///
+/// As [`Trainer::iterate`].
+pub fn run(recipe: Recipe, variant: Variant, seed: u64) -> Result<Ran, BadInput> {
     let recipe = (variant.change)(recipe);
     let mut trainer = Trainer::new(recipe, seed);
-    let metrics = (0..recipe.iterations).map(|_| trainer.iterate()).collect();
+    let metrics = (0..recipe.iterations).map(|_| trainer.iterate()).collect::<Result<_, _>>()?;
     let after = evaluate(&trainer.state.model, recipe.settings.tau, seed);
-    Ran { name: variant.name, metrics, after }
+    Ok(Ran { name: variant.name, metrics, after })
 }
 
 /// One forward pass over an iteration's batch: the unit of `eq:cost`.

@@ -17,9 +17,14 @@ pub use dump::{evaluation, write as write_dump};
 pub use folder::{Folder, METRICS};
 pub use line::line;
 pub use plan::{KEYS, Key, NOT_IN_TRAINING, Plan, default_of};
-pub use recipe::Recipe;
+pub use recipe::{Arithmetic, Recipe};
 
+use crate::{
+    dump::BadInput,
+    engine::{Engine, step},
+};
 use nalgebra::{DMatrix, DVector};
+use optimized::Backend;
 use reference::{
     Ends, Mask, ScoreAt, Settings,
     adam::AdamState,
@@ -106,6 +111,8 @@ pub struct Trainer {
     pub recipe: Recipe,
     /// What does.
     pub state: State,
+    /// Where the fast arithmetic runs; no bit depends on it.
+    pub backend: Backend,
 }
 
 impl Trainer {
@@ -113,29 +120,44 @@ impl Trainer {
     pub fn new(recipe: Recipe, seed: u64) -> Trainer {
         let model = Transformer::init(seed, recipe.size);
         let optimizer = model.named().iter().map(|(_, theta)| AdamState::new(theta.shape())).collect();
-        Trainer { recipe, state: State { seed, iteration: 0, model, optimizer, flops: 0.0 } }
+        let state = State { seed, iteration: 0, model, optimizer, flops: 0.0 };
+        Trainer { recipe, state, backend: Backend::best() }
     }
 
     /// One iteration of the listing: prompts, completions, scores, values; then the inner epochs.
-    pub fn iterate(&mut self) -> Metrics {
-        self.iterate_whole().metrics
+    ///
+    /// # Errors
+    ///
+    /// What the fast arithmetic refuses: a setting or a number that f32 cannot hold.
+    pub fn iterate(&mut self) -> Result<Metrics, BadInput> {
+        Ok(self.iterate_whole()?.metrics)
     }
 
     /// The same, with everything that it computed.
-    pub fn iterate_whole(&mut self) -> Iterated {
-        let Trainer { recipe, state } = self;
+    ///
+    /// # Errors
+    ///
+    /// As [`Trainer::iterate`].
+    pub fn iterate_whole(&mut self) -> Result<Iterated, BadInput> {
+        let Trainer { recipe, state, backend } = self;
         let before = state.model.clone();
         let (prompts, responses) = rollout(recipe, state);
         let slots = read_slots(&responses.mask, &recipe.settings);
         let batch = scored(&prompts, &responses, &slots, recipe, state);
         let mut on =
             On { model: &mut state.model, prompts: &prompts, actions: &responses.actions, mask: &slots };
-        let ran = iteration(&mut on, &mut state.optimizer, &batch, &recipe.settings, &recipe.inner);
+        let (optimizer, settings, inner) = (&mut state.optimizer, &recipe.settings, &recipe.inner);
+        let ran = match recipe.arithmetic {
+            Arithmetic::Reference => iteration(&mut on, optimizer, &batch, settings, inner),
+            Arithmetic::Fast => {
+                step::iteration(Engine::Fast(*backend), &mut on, optimizer, &batch, settings, inner)?
+            }
+        };
         state.iteration += 1;
         let metrics = metrics(recipe, state, &prompts, &responses, &batch, &ran);
         state.flops = metrics.flops_so_far;
         let (rollout, targets, epochs) = ran;
-        Iterated { metrics, before, prompts, responses, slots, rollout, targets, epochs }
+        Ok(Iterated { metrics, before, prompts, responses, slots, rollout, targets, epochs })
     }
 }
 

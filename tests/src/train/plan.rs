@@ -1,6 +1,6 @@
 //! A recipe as words: what flags say, what a checkpoint keeps, and the sentence where the two differ.
 
-use super::{Recipe, task};
+use super::{Arithmetic, Recipe, task};
 use crate::dump::{
     self, BadInput, Facts, Scores,
     error::{bad, plain},
@@ -43,6 +43,10 @@ fn norm_clip(x: &str) -> Option<NormClip> {
     [NormClip::Joint, NormClip::Separate].into_iter().find(|way| way.as_text() == x)
 }
 
+fn arithmetic(x: &str) -> Option<Arithmetic> {
+    [Arithmetic::Reference, Arithmetic::Fast].into_iter().find(|way| way.as_text() == x)
+}
+
 /// A value as metadata and flags spell it; a number reads back to the same bits.
 trait AsText {
     fn as_text(&self) -> String;
@@ -65,6 +69,15 @@ impl AsText for NormClip {
         match self {
             NormClip::Joint => "joint".to_owned(),
             NormClip::Separate => "separate".to_owned(),
+        }
+    }
+}
+
+impl AsText for Arithmetic {
+    fn as_text(&self) -> String {
+        match self {
+            Arithmetic::Reference => "reference".to_owned(),
+            Arithmetic::Fast => "fast".to_owned(),
         }
     }
 }
@@ -96,6 +109,8 @@ pub const KEYS: &[Key] = &[
         inner.epochs, |x| whole(x, 1000)),
     key!("batch", "a whole number from 1 to 65536", "sequences of a rollout",
         b, |x| whole(x, 65_536)),
+    key!("arithmetic", "reference or fast", "who computes the step: the reference in f64, or the optimized crate in f32",
+        arithmetic, |x| arithmetic(x)),
     key!("lr", "a finite number > 0", "learning rate",
         inner.adam.lr, |x| positive(x)),
     key!("beta1", "a number in [0, 1)", "Adam's β₁",

@@ -8,6 +8,15 @@ use reference::{
     transformer::Size,
 };
 
+/// Who computes losses, gradients, GAE and whitening. The model and its optimizer are the reference's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// The reference, in f64.
+    Reference,
+    /// The optimized crate, in f32: the same bits on every backend.
+    Fast,
+}
+
 /// Everything that a run does not change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recipe {
@@ -17,6 +26,8 @@ pub struct Recipe {
     pub settings: Settings,
     /// The inner loop.
     pub inner: Inner,
+    /// Who computes the step.
+    pub arithmetic: Arithmetic,
     /// Sequences of a batch.
     pub b: usize,
     /// Iterations of the run.
@@ -38,6 +49,7 @@ impl Default for Recipe {
                 norm_clip: NormClip::Joint,
                 adam: AdamSettings { lr: 3e-3, beta1: 0.9, beta2: 0.999, eps_adam: 1e-8, weight_decay: 0.0 },
             },
+            arithmetic: Arithmetic::Reference,
             b: 128,
             iterations: 150,
         }

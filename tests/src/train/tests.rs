@@ -14,13 +14,13 @@ fn small() -> Recipe {
 #[test]
 fn a_run_goes_on_from_its_state_to_the_last_bit() {
     let mut whole = Trainer::new(small(), 5);
-    let first = whole.iterate();
-    let mut taken_up = Trainer { recipe: small(), state: whole.state.clone() };
-    let rest = [whole.iterate(), whole.iterate()];
-    assert_eq!(rest, [taken_up.iterate(), taken_up.iterate()]);
+    let first = whole.iterate().unwrap();
+    let mut taken_up = Trainer { state: whole.state.clone(), ..Trainer::new(small(), 5) };
+    let rest = [whole.iterate().unwrap(), whole.iterate().unwrap()];
+    assert_eq!(rest, [taken_up.iterate().unwrap(), taken_up.iterate().unwrap()]);
     assert_eq!(whole.state, taken_up.state);
-    assert_eq!(Trainer::new(small(), 5).iterate(), first);
-    assert_ne!(Trainer::new(small(), 6).iterate().score, first.score);
+    assert_eq!(Trainer::new(small(), 5).iterate().unwrap(), first);
+    assert_ne!(Trainer::new(small(), 6).iterate().unwrap().score, first.score);
 }
 
 /// Rows cut short are bootstrapped and not scored; rows that ended or filled the page are scored.
@@ -71,7 +71,7 @@ fn thirty_iterations_learn_to_look_at_the_prompt() {
     let tau = trainer.recipe.settings.tau;
     let before = evaluate(&trainer.state.model, tau, 1);
     for _ in 0..30 {
-        trainer.iterate();
+        trainer.iterate().unwrap();
     }
     let after = evaluate(&trainer.state.model, tau, 1);
     println!("{before:.4} -> {after:.4}");
