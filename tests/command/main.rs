@@ -6,12 +6,14 @@
 //! | `sample_job` | `sample`: the tables beside PyTorch's numbers, the departures, exit code 1 |
 //! | `claims` | `claims`: what the post claims, measured |
 //! | `step` | the terms of a dump beside its own outputs; names, dtypes, settings |
+//! | `backend` | `step --backend`: the fast path, alike on every backend; what it refuses |
 //! | `json`, `out` | `--json`, `--out` |
 //! | `partial` | what a smaller dump lacks, and the sentence for it |
 //! | `refusals` | bad input: one line, exit code 2, little memory |
 //! | `memory` | README's bound on memory, under a limit of address space |
 //! | `shell` | what a shell does to it: pipes, unknown words, versions |
 
+mod backend;
 mod claims;
 mod dumps;
 mod json;

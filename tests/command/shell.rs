@@ -98,9 +98,17 @@ fn every_level_says_its_version_and_its_help() {
 }
 
 #[test]
-fn terms_prints_the_table_of_readme() {
+fn terms_prints_the_table_of_readme_and_the_bits_of_each_backend() {
     let readme = std::fs::read_to_string(crate::root().join("README.md")).unwrap();
-    assert!(readme.contains(&ppo(["terms"]).fine()));
+    let shown = ppo(["terms"]).fine();
+    let (table, bits) = shown.split_once("\nThe fast path").unwrap();
+    assert!(readme.contains(table));
+    for on in optimized::Backend::available() {
+        assert!(bits.contains(on.name()), "{on}\n{bits}");
+    }
+    let rows = bits.lines().filter(|line| line.contains("equal")).count();
+    assert_eq!(rows, conformance::fast::TERMS.len(), "{bits}");
+    assert!(!bits.contains("DIFFERENT"), "{bits}");
     let folder = Folder::new();
     let missing = folder.path("README.md");
     ppo(["terms", "--write", missing.to_str().unwrap()]).refused();

@@ -148,3 +148,16 @@ fn a_run_that_diverges_goes_on_in_words() {
     fine(train(dir.path(), &["--iterations", "4", "--resume", "run"]));
     assert_eq!(TINY.len(), 11);
 }
+
+#[test]
+fn a_run_by_the_reference_is_not_resumed_by_the_fast_path_but_on_any_backend_if_it_was_begun_by_it() {
+    let dir = folder();
+    fine(train(dir.path(), &["--iterations", "2", "--out", "run"]));
+    let says = refused(train(dir.path(), &["--resume", "run", "--iterations", "3", "--backend", "best"]));
+    assert!(says.contains("`--arithmetic` is fast, and the run was begun with reference"), "{says}");
+    let say = |flags: &[&str]| fine(train(dir.path(), flags));
+    say(&["--iterations", "2", "--backend", "fallback", "--out", "one"]);
+    say(&["--iterations", "1", "--arithmetic", "fast", "--out", "two"]);
+    say(&["--iterations", "2", "--resume", "two", "--backend", "best"]);
+    assert_eq!(files(&dir.path().join("one")), files(&dir.path().join("two")));
+}

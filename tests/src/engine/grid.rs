@@ -22,7 +22,7 @@ pub fn read(name: &str, x: &DMatrix<f64>) -> Result<Vec<f32>, BadInput> {
         None => Ok(flat),
         Some(at) => {
             let (row, t) = (at / t_len, at % t_len);
-            Err(bad!("`{name}` [{row}, {t}] is {}, which f32 cannot hold", x[(row, t)]))
+            Err(bad!("`{name}` [{row}, {t}] is {:?}, which f32 cannot hold", x[(row, t)]))
         }
     }
 }
