@@ -1,17 +1,51 @@
 //! The PPO training step as fast as the machine allows.
 //!
-//! Every backend performs the same IEEE operations in the same order, so all of them return the same bits;
-//! the crate `ppo-reference` says what those bits approximate. This version holds the choice of a backend
-//! and its errors; no kernel yet.
+//! Every backend performs the same IEEE operations in the same order, which `ORDER.md` says, so all of them return
+//! the same bits on any number of threads and however a batch is laid out or cut. The crate `ppo-reference` says
+//! what those bits approximate; functions have its names, and its arguments in its order, after `on`.
+//!
+//! # The step, in reading order
+//!
+//! | equation | function | file |
+//! |---|---|---|
+//! | log π(y_t) = z_a/τ − ln Σ exp(z_v/τ) | [`log_prob()`] | `log_prob/` |
+//! | k1, abs, k2, k3 | [`kl()`], [`kl_grad`] | `kl.rs` |
+//! | s_t = \[t = slot\] score, r_t = s_t − β k_t | [`place_scores`], [`reward()`] | `reward.rs` |
+//! | Â_t = δ_t + γλ Â_{t+1} | [`gae()`] | `gae/` |
+//! | Âʷ = (Â − μ) / (σ + ε) | [`whiten()`] | `whiten/` |
+//! | R_t = Â_t + V_old,t | [`returns()`], or [`gae()`] in its own pass | `returns.rs` |
+//! | L_policy = −agg min(ρ Â, clip(ρ) Â) | [`policy_loss()`] | `policy_loss/` |
+//! | L_V = agg max((V − R)², (V_clip − R)²) | [`value_loss()`] | `value_loss/` |
+//! | H_t = −Σ_v π log π | [`entropy()`] | `entropy/` |
+//! | log π and H in one read of the logits, and their gradient | [`token_pass()`], [`token_pass_grad`] | `token_pass/` |
+//! | agg, six modes | [`aggregate()`], [`aggregate_grad`] | `aggregate.rs` |
+//! | L_total = L_policy + c_V L_V − c_H H (+ β L_KL) | [`total_loss()`], [`kl_loss`] | `total_loss.rs` |
+//! | the listing, line by line | [`step`] | `step.rs` |
 //!
 //! ```
-//! use optimized::Backend;
+//! use optimized::{Agg, Backend, Grad, Half, Mask, ValueClip, ValueOut, value_loss};
 //!
-//! for backend in Backend::available() {
-//!     println!("{backend}");
-//! }
-//! assert!(Backend::available().contains(&Backend::best()));
+//! let mask = Mask::padded(&[true, true, true, false], 2, 2)?; // two rows, the second one token long
+//! let (v, v_old, ret) = ([1.0, 0.5, 0.0, f32::NAN], [0.5, 0.5, 0.0, f32::NAN], [0.0, 1.5, 2.0, f32::NAN]);
+//! let mut to = [f32::NAN; 4];
+//! let out = ValueOut { grad: Some(Grad { c: 1.0, to: &mut to }), ..ValueOut::default() };
+//! let (on, eps_v, form) = (Backend::best(), 0.25, ValueClip::Max);
+//! let got = value_loss(on, &v, &v_old, &ret, &mask, eps_v, form, Agg::TokenSum, Half::Yes, out)?;
+//! assert_eq!(got.loss, 0.5 * (1.0 + 1.0 + 4.0));
+//! assert_eq!(to, [1.0, -1.0, -2.0, 0.0]);
+//! # Ok::<(), optimized::Error>(())
 //! ```
+//!
+//! # Conventions
+//!
+//! - Arrays are flat f32 in the layout of the call's [`Mask`]: padded, with a row stride, or packed; logits may be
+//!   bf16 ([`Logits`]). Outputs are the caller's slices; what is not asked for is not written.
+//! - A masked slot is never used and gets +0. Slots between rows are left alone. A NaN in a valid slot reaches the
+//!   result.
+//! - Settings are the reference's types, rounded to f32 once, on entry, and then checked.
+//! - Work is cut into fixed blocks for rayon's current pool; no bit depends on its size.
+//! - A batch in parts ([`Mask::part_of`]) gives sums that merge to the bits of the whole, such as [`ValueSums`].
+//! - What cannot be meant is an [`Error`]: one sentence with the function, the argument and the numbers.
 #![deny(unsafe_code)]
 
 mod aggregate;
@@ -33,7 +67,7 @@ mod returns;
 mod reward;
 #[cfg(test)]
 mod spec;
-mod step;
+pub mod step;
 mod sum;
 #[cfg(test)]
 mod testing;
@@ -59,7 +93,6 @@ pub use reference::{
 };
 pub use returns::returns;
 pub use reward::{broadcast_scores, place_scores, reward};
-pub use step::{Gradients, Losses, Now, Targets, logits_grad, losses};
 pub use sum::{Apart, Counts, Sum};
 pub use token_pass::{
     LogSumExp, Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,

@@ -109,6 +109,12 @@ impl<'a> Mask<'a> {
         Mask { part: Some((first_row, whole)), ..self }
     }
 
+    /// The same rows of a whole batch with other tokens, one flag per slot.
+    pub(crate) fn with_valid(&self, valid: &'a [bool]) -> Mask<'a> {
+        debug_assert_eq!(valid.len(), self.valid.len());
+        Mask::counted(valid, self.rows)
+    }
+
     /// The index of row 0 in the whole batch.
     pub(crate) fn first_row(&self) -> u64 {
         self.part.map_or(0, |(first, _)| first)

@@ -1,7 +1,10 @@
-//! One inner epoch of the iteration, line for line that of `reference/src/step.rs`, in these kernels.
+//! One iteration, line for line that of `reference/src/step.rs`, in these kernels.
 
+mod rollout;
 #[cfg(test)]
 mod tests;
+
+pub use rollout::{Rolled, Rollout, Room, rollout_phase};
 
 use crate::{
     Backend, Error, Grad, KlOut, Logit, Logits, LogitsMut, Mask, PolicyLoss, PolicyOut, Put, Settings,
@@ -9,7 +12,8 @@ use crate::{
     total_loss, value_loss,
 };
 
-/// What the inner epochs aim at, frozen for all of them. Arrays are in the masks' layout.
+/// What the inner epochs aim at, frozen for all of them: from [`rollout_phase`], or a caller's own. Arrays are in
+/// the masks' layout.
 #[derive(Debug, Clone, Copy)]
 pub struct Targets<'a> {
     /// The mask of policy loss and entropy, after the listing's departures.
