@@ -5,7 +5,10 @@ use crate::{
     token_pass::logits,
     work::{Work, normals},
 };
-use optimized::{Error, Gradients, Logits, LogitsMut, Now, Settings, Targets, logits_grad, losses};
+use optimized::{
+    Error, Logits, LogitsMut, Settings,
+    step::{Gradients, Now, Targets, logits_grad, losses},
+};
 
 /// Log-probabilities and entropies, the losses with their gradients, and the gradient in the logits.
 pub(crate) fn inner_epoch(size: (usize, usize)) -> Result<Work<f32>, Error> {

@@ -125,7 +125,10 @@ pub fn whiten_in_order(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) ->
     let squares = p.tokens_sum(&deviation.map(Approx::square), mask);
     // Each deviation is d larger where it rounds, once itself, once squared and on its way through the sum.
     let sizes: f64 = deviation.iter().map(|y| y.value.abs()).sum();
-    let squares = squares.widened(n * mean.off * mean.off + 64.0 * p.u * mean.off * (sizes + n * mean.off));
+    // What the advantages are off themselves does not add up to 0, and meets d twice.
+    let brought: f64 = adv.iter().map(|x| x.off).sum();
+    let moved = mean.off * (n * mean.off + 2.0 * brought);
+    let squares = squares.widened(moved + 64.0 * p.u * mean.off * (sizes + n * mean.off));
     let var = match how.variance {
         Variance::Population => squares / p.given(n),
         Variance::Sample => squares / p.given(n - 1.0),

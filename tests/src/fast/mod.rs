@@ -18,6 +18,7 @@ mod policy_loss;
 mod returns;
 mod reward;
 mod room;
+mod step;
 mod token_pass;
 mod total_loss;
 mod truth;
@@ -74,6 +75,7 @@ pub const TERMS: &[Term] = &[
     token_pass::TERM,
     aggregate::TERM,
     total_loss::TERM,
+    step::TERM,
 ];
 
 /// Whether each backend of this machine gives the bits of the fallback: on the term's small cases, so that a
