@@ -3,6 +3,8 @@
 
 #![expect(unsafe_code, reason = "non-temporal stores and prefetches have no safe form")]
 
+use fearless_simd::Level;
+
 /// Outputs at least this long are written past the caches: they would only push the inputs out. In bytes.
 const STREAM_FROM: usize = 4 << 20;
 
@@ -33,18 +35,6 @@ impl Store {
         if elements * size_of::<T>() >= STREAM_FROM { Store::Stream } else { Store::Plain }
     }
 
-    /// How many numbers the next burst should have: at most `most`, and so that a streamed one ends with a cache
-    /// line of `to`, since a line that is written in two bursts costs twice.
-    #[inline(always)]
-    pub(crate) fn burst<T: Number>(self, to: &[T], most: usize) -> usize {
-        let line = 64 / size_of::<T>();
-        let beyond = match self {
-            Store::Plain => 0,
-            Store::Stream => (to.as_ptr() as usize / size_of::<T>() + most) % line,
-        };
-        (most - beyond).min(to.len())
-    }
-
     /// Copies a burst to its place.
     ///
     /// # Panics
@@ -56,6 +46,43 @@ impl Store {
             Store::Plain => to.copy_from_slice(burst),
             Store::Stream => stream(to, burst),
         }
+    }
+
+    /// How many numbers stand before the first whole line of `to`.
+    #[inline(always)]
+    pub(crate) fn head<T: Number>(self, to: &[T]) -> usize {
+        match self {
+            Store::Plain => 0,
+            Store::Stream => to.as_ptr().align_offset(64).min(to.len()),
+        }
+    }
+
+    /// Writes an array from the registers that it was computed in, by code that runs at level `on`. It is streamed
+    /// where it is whole vectors of that level and so aligned.
+    #[inline(always)]
+    pub(crate) fn put<T: Number, const N: usize>(self, on: Level, to: &mut [T; N], x: [T; N]) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let whole = |bytes| {
+                (N * size_of::<T>()).is_multiple_of(bytes) && to.as_ptr().addr().is_multiple_of(bytes)
+            };
+            match (self, on) {
+                (Store::Stream, Level::Avx512(_)) if whole(64) => {
+                    // SAFETY: both are as long, a multiple of 64 bytes, `to` is aligned to 64, and the token is
+                    // the proof of AVX-512.
+                    return unsafe { stream_by_64(to, &x) };
+                }
+                (Store::Stream, Level::Avx512(_) | Level::Avx2(_)) if whole(32) => {
+                    // SAFETY: both are as long, a multiple of 32 bytes, `to` is aligned to 32, and either token
+                    // is a proof of AVX.
+                    return unsafe { stream_by_32(to, &x) };
+                }
+                _ => {}
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = on;
+        *to = x;
     }
 
     /// Waits until streamed bursts can be seen by other threads. A block of rows ends with this.
@@ -96,9 +123,27 @@ fn stream<T: Number>(to: &mut [T], burst: &[T]) {
 
 /// # Safety
 ///
+/// Both must be as long, a multiple of 64 bytes, and `to` aligned to 64.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn stream_by_64<T: Number>(to: &mut [T], burst: &[T]) {
+    use core::arch::x86_64::{_mm512_loadu_si512, _mm512_stream_si512};
+    for at in (0..to.len()).step_by(64 / size_of::<T>()) {
+        // SAFETY: 64 bytes without padding are left in both, and those of `to` are aligned.
+        unsafe {
+            let bytes = _mm512_loadu_si512(burst.as_ptr().add(at).cast());
+            _mm512_stream_si512(to.as_mut_ptr().add(at).cast(), bytes);
+        }
+    }
+}
+
+/// # Safety
+///
 /// Both must be as long, a multiple of 32 bytes, and `to` aligned to 32.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
+#[inline]
 unsafe fn stream_by_32<T: Number>(to: &mut [T], burst: &[T]) {
     use core::arch::x86_64::{_mm256_loadu_si256, _mm256_stream_si256};
     for at in (0..to.len()).step_by(32 / size_of::<T>()) {
@@ -150,6 +195,25 @@ pub(crate) fn prefetch<T>(x: &[T], at: usize) {
 mod tests {
     use super::*;
     use half::bf16;
+
+    #[test]
+    fn an_array_arrives_whole_on_every_level_wherever_it_stands() {
+        for on in crate::Backend::available() {
+            for start in 0..20 {
+                let (mut to, mut half) = ([-1.0f32; 64], [bf16::NEG_ONE; 64]);
+                let head = Store::Stream.head(&to[start..]);
+                assert!(head < 16 && to[start + head..].as_ptr().addr().is_multiple_of(64));
+                let whole = to[start..].first_chunk_mut::<16>().unwrap();
+                Store::Stream.put(on.level(), whole, [1.0; 16]);
+                Store::Stream.put(on.level(), half[start..].first_chunk_mut().unwrap(), [bf16::ONE; 16]);
+                Store::Stream.finish();
+                for i in 0..64 {
+                    let want = if (start..start + 16).contains(&i) { 1.0 } else { -1.0 };
+                    assert_eq!((to[i], half[i].to_f32()), (want, want), "{on}: {i} from {start}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_streamed_burst_arrives_whole_and_touches_nothing_else() {

@@ -11,11 +11,11 @@ use crate::{
     parallel::Cut,
 };
 use core::ops::Range;
+use fearless_simd::Level;
 
-/// Logits that are computed before any is written: a burst of 2 KiB in f32.
-const STAGE: usize = 512;
-/// Logits that are computed at once: enough vectors to hide the latency of an exp.
-const CHUNK: usize = 32;
+/// Logits that are computed at once, and leave the registers for where they belong: two vectors of AVX2, or one of
+/// AVX-512. Staging them instead cost a third.
+const CHUNK: usize = 16;
 
 /// The operands of a backward pass, but for the logits.
 #[derive(Clone, Copy)]
@@ -119,9 +119,9 @@ impl<'a> Backward<'a> {
         }
     }
 
-    /// The gradient of a block of slots; `place` begins with the row of the first.
+    /// The gradient of a block of slots, at level `on`; `place` begins with the row of the first.
     #[inline(always)]
-    pub(super) fn block<X: Logit>(&self, slots: Range<usize>, mut place: Place<'_, X>) {
+    pub(super) fn block<X: Logit>(&self, on: Level, slots: Range<usize>, mut place: Place<'_, X>) {
         for (at, slot) in slots.enumerate() {
             if !self.mask.holds(slot) {
                 continue;
@@ -134,6 +134,7 @@ impl<'a> Backward<'a> {
             match self.parts(slot) {
                 (p, None) if p.inv_tau == 1.0 => {
                     place.fill(
+                        on,
                         at,
                         slot,
                         a,
@@ -144,6 +145,7 @@ impl<'a> Backward<'a> {
                 }
                 (p, None) => {
                     place.fill(
+                        on,
                         at,
                         slot,
                         a,
@@ -153,6 +155,7 @@ impl<'a> Backward<'a> {
                     );
                 }
                 (p, Some(h)) => place.fill(
+                    on,
                     at,
                     slot,
                     a,
@@ -193,6 +196,7 @@ impl<X: Logit> Place<'_, X> {
     #[inline(always)]
     fn fill(
         &mut self,
+        on: Level,
         at: usize,
         slot: usize,
         action: usize,
@@ -215,43 +219,55 @@ impl<X: Logit> Place<'_, X> {
             Place::Apart { logits, to, shape, store } => {
                 let row = logits.row(slot);
                 let to = &mut to[at * shape.stride..][..shape.vocab];
-                let mut staged = [X::ZERO; STAGE];
-                let mut start = 0;
-                while start < row.len() {
-                    let n = store.burst(&to[start..], STAGE);
-                    let (x, staged) = (&row[start..start + n], &mut staged[..n]);
-                    stage(x, staged, &of_each);
-                    if let Some(a) = action.checked_sub(start).filter(|a| *a < n) {
-                        staged[a] = X::narrow(of_action(x[a].widen()));
-                    }
-                    store.write(&mut to[start..start + n], staged);
-                    start += n;
-                }
+                copy_slopes(row, to, action, (*store, on), &of_each);
+                to[action] = X::narrow(of_action(row[action].widen()));
             }
         }
     }
 }
 
-/// The slopes of a chunk, all at once.
+/// The slopes of a chunk, all at once. Three loops, since one is not made into whole vectors where X is narrower.
 #[inline(always)]
 fn slopes<X: Logit>(x: &[X; CHUNK], of_each: &impl Fn(f32) -> f32) -> [X; CHUNK] {
+    let mut wide = [0.0; CHUNK];
+    for (wide, x) in wide.iter_mut().zip(x) {
+        *wide = x.widen();
+    }
+    for wide in &mut wide {
+        *wide = of_each(*wide);
+    }
     let mut slopes = [X::ZERO; CHUNK];
-    for (slope, x) in slopes.iter_mut().zip(x) {
-        *slope = X::narrow(of_each(x.widen()));
+    for (slope, wide) in slopes.iter_mut().zip(&wide) {
+        *slope = X::narrow(*wide);
     }
     slopes
 }
 
-/// The slopes of a burst. Nothing is asked for ahead: one stream forward is what hardware foresees by itself.
+/// The slopes of a row to another. Nothing is asked for ahead: one stream forward is what hardware foresees by
+/// itself. The chunk that holds the action is not streamed, since the action's slope will be written over.
 #[inline(always)]
-fn stage<X: Logit>(x: &[X], staged: &mut [X], of_each: &impl Fn(f32) -> f32) {
-    let (chunks, rest) = x.as_chunks::<CHUNK>();
-    let (staged_chunks, staged_rest) = staged.as_chunks_mut::<CHUNK>();
-    for (staged, x) in staged_chunks.iter_mut().zip(chunks) {
-        *staged = slopes(x, of_each);
+fn copy_slopes<X: Logit>(
+    x: &[X],
+    to: &mut [X],
+    action: usize,
+    (store, on): (Store, Level),
+    of_each: &impl Fn(f32) -> f32,
+) {
+    let head = store.head(to);
+    let (x_head, x) = x.split_at(head);
+    let (to_head, to) = to.split_at_mut(head);
+    let (chunks, x_tail) = x.as_chunks::<CHUNK>();
+    let (to_chunks, to_tail) = to.as_chunks_mut::<CHUNK>();
+    let of_action = chunks.len().min(action.wrapping_sub(head) / CHUNK);
+    let after = chunks.len().min(of_action + 1);
+    for (at, store) in [(0..of_action, store), (of_action..after, Store::Plain), (after..chunks.len(), store)]
+    {
+        for (to, x) in to_chunks[at.clone()].iter_mut().zip(&chunks[at]) {
+            store.put(on, to, slopes(x, of_each));
+        }
     }
-    for (staged, x) in staged_rest.iter_mut().zip(rest) {
-        *staged = X::narrow(of_each(x.widen()));
+    for (to, x) in to_head.iter_mut().zip(x_head).chain(to_tail.iter_mut().zip(x_tail)) {
+        *to = X::narrow(of_each(x.widen()));
     }
 }
 

@@ -193,7 +193,7 @@ fn backward<X: Logit>(on: Backend, pass: &Backward<'_>, place: Place<'_, X>) {
         let store = place.store();
         dispatch!(on.level(), simd => simd.vectorize(
             #[inline(always)]
-            || pass.block(slots, place)
+            || pass.block(simd.level(), slots, place)
         ));
         store.finish();
     };
