@@ -204,11 +204,16 @@ mod tests {
                 let head = Store::Stream.head(&to[start..]);
                 assert!(head < 16 && to[start + head..].as_ptr().addr().is_multiple_of(64));
                 let whole = to[start..].first_chunk_mut::<16>().unwrap();
-                Store::Stream.put(on.level(), whole, [1.0; 16]);
-                Store::Stream.put(on.level(), half[start..].first_chunk_mut().unwrap(), [bf16::ONE; 16]);
+                let x: [f32; 16] = core::array::from_fn(|i| i as f32);
+                Store::Stream.put(on.level(), whole, x);
+                Store::Stream.put(
+                    on.level(),
+                    half[start..].first_chunk_mut().unwrap(),
+                    x.map(bf16::from_f32),
+                );
                 Store::Stream.finish();
                 for i in 0..64 {
-                    let want = if (start..start + 16).contains(&i) { 1.0 } else { -1.0 };
+                    let want = if (start..start + 16).contains(&i) { (i - start) as f32 } else { -1.0 };
                     assert_eq!((to[i], half[i].to_f32()), (want, want), "{on}: {i} from {start}");
                 }
             }
