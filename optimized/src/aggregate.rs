@@ -27,7 +27,7 @@ pub fn aggregate(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<f3
 
 /// The sum behind an aggregate of some rows of a batch. Merged over the whole batch they finish to the bits of
 /// the batch that was never cut.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AggregateSums {
     pub(crate) sum: Sum,
     pub(crate) counts: Counts,
@@ -59,9 +59,28 @@ impl AggregateSums {
 ///
 /// As [`aggregate`], but for parts; and if the *whole* batch has nothing to count.
 pub fn aggregate_sums(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<AggregateSums, Error> {
-    const OP: &str = "aggregate";
-    check::lengths(OP, mask, &[("x", x.len())])?;
-    let divisors = Divisors::new(OP, agg, mask.whole())?;
+    sums_of(
+        "aggregate",
+        on,
+        x,
+        mask,
+        agg,
+        #[inline(always)]
+        |x| x,
+    )
+}
+
+/// The same of `f`(x); `f` must be marked `#[inline(always)]`.
+pub(crate) fn sums_of(
+    op: &'static str,
+    on: Backend,
+    x: &[f32],
+    mask: &Mask<'_>,
+    agg: Agg,
+    f: impl Fn(f32) -> f32 + Sync,
+) -> Result<AggregateSums, Error> {
+    check::lengths(op, mask, &[("x", x.len())])?;
+    let divisors = Divisors::new(op, agg, mask.whole())?;
     let Passed { sums: [sum], counts, .. } = pass(
         on,
         mask,
@@ -72,7 +91,7 @@ pub fn aggregate_sums(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Resu
         |piece, [staged]| {
             let (x, valid) = (&x[piece.slots.clone()], &mask.valid()[piece.slots]);
             for ((to, x), valid) in staged.iter_mut().zip(x).zip(valid) {
-                *to = if *valid { *x } else { 0.0 };
+                *to = if *valid { f(*x) } else { 0.0 };
             }
             [0, 0]
         },

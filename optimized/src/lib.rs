@@ -100,7 +100,7 @@ pub use token_pass::{
 };
 pub use total_loss::{KlOut, Put, kl_loss, kl_loss_sums, total_loss};
 pub use value_loss::{ValueLoss, ValueOut, ValueSums, value_loss, value_sums};
-pub use whiten::{SquareSum, TokenSum, Whitened, square_sum, token_sum, whiten, whiten_by};
+pub use whiten::{SquareSum, Whitened, square_sum, whiten, whiten_by};
 
 /// What the tests above ran on: every one of them iterates over [`Backend::available`]. Written past the capture
 /// of test output, so that a run that lacks a level says so; `PPO_REQUIRE=avx2,avx512` makes that a failure.

@@ -1,11 +1,12 @@
 //! Advantages on one scale: `eq:whiten`, in two passes for the statistics and one that applies them.
 
-mod lanes;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    Apart, Backend, Counts, EpsAt, Error, Mask, ShiftMean, Sum, Variance, Whitening, check,
+    Agg, AggregateSums, Apart, Backend, EpsAt, Error, Mask, ShiftMean, Variance, Whitening,
+    aggregate::sums_of,
+    aggregate_sums, check,
     each::each,
     lanes::{fma, greater, one_nan},
 };
@@ -26,8 +27,8 @@ pub struct Whitened {
 /// token by the sample variance is 0/0: NaN. A NaN or ∞ in a valid slot makes the whole batch NaN. Choices are
 /// those of `reference::whiten`; the order of operations is ORDER.md's.
 ///
-/// A batch in parts: [`token_sum`] of each, merged; its mean to [`square_sum`] of each, merged; both to
-/// [`whiten_by`]. That is this function.
+/// A batch in parts: [`aggregate_sums`] of each by `Agg::TokenMean`, merged and finished, is the mean; it goes to
+/// [`square_sum`] of each, merged; both to [`whiten_by`]. That is this function.
 ///
 /// # Errors
 ///
@@ -43,8 +44,9 @@ pub fn whiten(
     const OP: &str = "whiten";
     mask.refuse_part(OP)?;
     check::lengths(OP, mask, &[("adv", adv.len()), ("out", out.len())])?;
+    check::has_tokens(OP, mask.counts())?;
     epsilon(how)?;
-    let mean = token_sum(on, adv, mask)?.mean()?;
+    let mean = aggregate_sums(on, adv, mask, Agg::TokenMean)?.finish(Agg::TokenMean)?;
     let var = square_sum(on, adv, mask, mean)?.var(how.variance)?;
     let by = Whitened { mean, var };
     whiten_by(on, adv, mask, by, how, out)?;
@@ -96,59 +98,11 @@ fn epsilon(how: Whitening) -> Result<f32, Error> {
     check::setting("whiten", "eps_w", how.eps_w, "be ≥ 0", |eps| eps >= 0.0)
 }
 
-/// Σ x over the valid tokens of some rows of a batch, and how many there are: the mean of anything per token.
-/// Its serde form holds the bits.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct TokenSum {
-    sum: Sum,
-    counts: Counts,
-}
-
-impl TokenSum {
-    /// These rows and those that follow.
-    ///
-    /// # Errors
-    ///
-    /// If they do not follow.
-    pub fn merge(self, next: TokenSum) -> Result<TokenSum, Apart> {
-        Ok(TokenSum { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
-    }
-
-    /// μ = Σ x / n, of the whole batch.
-    ///
-    /// # Errors
-    ///
-    /// If no token is valid.
-    pub fn mean(&self) -> Result<f32, Error> {
-        check::has_tokens("whiten", self.counts)?;
-        Ok(one_nan(self.sum.finish() / self.counts.tokens as f32))
-    }
-}
-
-/// Σ x of rows that may be a part of a batch ([`Mask::part_of`]).
-///
-/// # Errors
-///
-/// If a length is not the mask's.
-pub fn token_sum(on: Backend, x: &[f32], mask: &Mask<'_>) -> Result<TokenSum, Error> {
-    check::lengths("whiten", mask, &[("x", x.len())])?;
-    let sum = lanes::sum(
-        on,
-        x,
-        mask,
-        #[inline(always)]
-        |x| x,
-    );
-    Ok(TokenSum { sum, counts: mask.counts() })
-}
-
 /// Σ (x − μ)² over the valid tokens of some rows of a batch, and how many there are. Its serde form holds the
 /// bits.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct SquareSum {
-    sum: Sum,
-    counts: Counts,
-}
+#[serde(transparent)]
+pub struct SquareSum(AggregateSums);
 
 impl SquareSum {
     /// These rows and those that follow, about the same μ.
@@ -157,7 +111,7 @@ impl SquareSum {
     ///
     /// If they do not follow.
     pub fn merge(self, next: SquareSum) -> Result<SquareSum, Apart> {
-        Ok(SquareSum { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
+        Ok(SquareSum(self.0.merge(next.0)?))
     }
 
     /// σ² of the whole batch; of one token by the sample variance NaN.
@@ -166,12 +120,13 @@ impl SquareSum {
     ///
     /// If no token is valid.
     pub fn var(&self, variance: Variance) -> Result<f32, Error> {
-        check::has_tokens("whiten", self.counts)?;
+        let AggregateSums { sum, counts } = &self.0;
+        check::has_tokens("whiten", *counts)?;
         let n = match variance {
-            Variance::Population => self.counts.tokens,
-            Variance::Sample => self.counts.tokens - 1,
+            Variance::Population => counts.tokens,
+            Variance::Sample => counts.tokens - 1,
         };
-        Ok(one_nan(self.sum.finish() / n as f32))
+        Ok(one_nan(sum.finish() / n as f32))
     }
 }
 
@@ -181,16 +136,17 @@ impl SquareSum {
 ///
 /// If a length is not the mask's.
 pub fn square_sum(on: Backend, x: &[f32], mask: &Mask<'_>, mean: f32) -> Result<SquareSum, Error> {
-    check::lengths("whiten", mask, &[("x", x.len())])?;
-    let sum = lanes::sum(
+    let sums = sums_of(
+        "whiten",
         on,
         x,
         mask,
+        Agg::TokenSum,
         #[inline(always)]
         |x| {
             let y = x - mean;
             y * y
         },
     );
-    Ok(SquareSum { sum, counts: mask.counts() })
+    sums.map(SquareSum)
 }

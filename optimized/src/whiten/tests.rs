@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    Counts,
     spec::{Batch, cut, row_sum, tree},
     testing::{LAYOUTS, Random, SENTINEL, assert_rows, everywhere, masks, same},
 };
@@ -86,9 +87,10 @@ fn a_batch_in_parts_gives_the_bits_of_the_whole_one() {
                 parts.iter().map(one).collect()
             };
             // Each part crosses over as text, as it would between processes.
-            let sums = each(&|x, mask| serde_json::to_string(&token_sum(on, x, mask).unwrap()).unwrap());
-            let sums = sums.iter().map(|sum| serde_json::from_str::<TokenSum>(sum).unwrap());
-            let mean = sums.reduce(|a, b| a.merge(b).unwrap()).unwrap().mean().unwrap();
+            let of = |x: &[f32], mask: &Mask<'_>| aggregate_sums(on, x, mask, Agg::TokenMean).unwrap();
+            let sums = each(&|x, mask| serde_json::to_string(&of(x, mask)).unwrap());
+            let sums = sums.iter().map(|sum| serde_json::from_str::<AggregateSums>(sum).unwrap());
+            let mean = sums.reduce(|a, b| a.merge(b).unwrap()).unwrap().finish(Agg::TokenMean).unwrap();
             assert_eq!(mean.to_bits(), by.mean.to_bits());
             let squares =
                 each(&|x, mask| serde_json::to_string(&square_sum(on, x, mask, mean).unwrap()).unwrap());

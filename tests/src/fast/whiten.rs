@@ -5,7 +5,9 @@ use crate::{
     budget::{Precision, whiten_in_order},
     cases::EDGES,
 };
-use optimized::{Backend, SquareSum, TokenSum, Whitened, square_sum, token_sum, whiten, whiten_by};
+use optimized::{
+    Agg, AggregateSums, Backend, SquareSum, Whitened, aggregate_sums, square_sum, whiten, whiten_by,
+};
 use reference::{EpsAt, ShiftMean, Variance, Whitening, whiten as truth};
 
 /// The term.
@@ -51,11 +53,11 @@ fn case(why: &str, batch: Batch, how: Whitening) -> Case {
         Ok(numbers(Outputs::new().tokens("adv", x, &out), by))
     };
     let parts = move |on: Backend, parts: &[Laid]| -> Got {
-        let mut sum = TokenSum::default();
+        let mut sum = AggregateSums::default();
         for x in parts {
-            sum = sum.merge(token_sum(on, x.get("adv"), &x.mask())?)?;
+            sum = sum.merge(aggregate_sums(on, x.get("adv"), &x.mask(), Agg::TokenMean)?)?;
         }
-        let mean = sum.mean()?;
+        let mean = sum.finish(Agg::TokenMean)?;
         let mut squares = SquareSum::default();
         for x in parts {
             squares = squares.merge(square_sum(on, x.get("adv"), &x.mask(), mean)?)?;
