@@ -9,6 +9,7 @@ use reference::{
     Ends, Mask, Settings,
     step::{Heads, Rollout},
 };
+use std::time::{Duration, Instant};
 
 /// The vocabulary of the benches: small, so that the terms over (B, L) are seen beside the token pass.
 pub const VOCAB: usize = 64;
@@ -37,6 +38,28 @@ pub fn rollout(t_len: usize) -> (Rollout, Heads, DMatrix<usize>, Settings) {
     let actions = DMatrix::from_fn(B, t_len, |row, t| (row * 31 + t * 7) % VOCAB);
     let settings = Settings { gamma: 0.9, lambda: 0.8, beta_kl: 0.05, ..Settings::default() };
     (rollout, heads, actions, settings)
+}
+
+/// Runs before what counts, so that every thread has found a core of its own: Linux may leave one that was just
+/// woken on the other's core for several milliseconds.
+pub const LEAD: Duration = Duration::from_millis(20);
+/// A run that takes longer counts once a turn, a shorter one three times.
+pub const LONG: Duration = Duration::from_millis(30);
+
+/// A turn: runs that do not count for as long as [`LEAD`], one at least, then those that do. `run` says what of
+/// itself is timed; what uses rayon takes its whole turn inside the pool.
+///
+/// # Errors
+///
+/// That of a run.
+pub fn turn<E>(mut run: impl FnMut() -> Result<Duration, E>) -> Result<Vec<Duration>, E> {
+    let started = Instant::now();
+    let mut last = run()?;
+    while started.elapsed() < LEAD {
+        last = run()?;
+    }
+    let runs = if last > LONG { 1 } else { 3 };
+    (0..runs).map(|_| run()).collect()
 }
 
 /// The value of `--name` on the command line, or `default` where it is not given.

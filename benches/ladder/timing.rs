@@ -2,15 +2,17 @@
 
 use crate::{Measured, answers::Answer, table::Table, work::Work};
 use optimized::{Backend, Error};
-use ppo_benches::ceiling::{self, Element, Store};
+use ppo_benches::{
+    ceiling::{self, Element, Store},
+    turn,
+};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::time::{Duration, Instant};
 
 /// Threads to run on.
 pub(crate) const THREADS: [usize; 2] = [1, 2];
-/// A run that takes longer is timed once a round, a shorter one three times after one that is not.
-const LONG: Duration = Duration::from_millis(30);
-/// No more turns for a contender that has run for so long: it is one of those that are a hundred times slower.
+/// No more turns for a contender that has been timed for so long: it is one of those that are a hundred times
+/// slower.
 const ENOUGH: Duration = Duration::from_secs(4);
 
 /// Rows and columns of the works.
@@ -88,7 +90,7 @@ pub(crate) fn measure<T: Element>(mut work: Work<T>, plan: &Plan) -> Measured {
     for contender in &mut all {
         let Runner::Level(on) = contender.runner else { continue };
         work.forget();
-        let (took, numbers) = once(&mut work, contender.runner, &plan.pools[contender.pool])?;
+        let (took, numbers) = plan.pools[contender.pool].install(|| once(&mut work, contender.runner))?;
         if let Some(difference) = fallback.difference(&numbers, &work.writes) {
             let threads = THREADS[contender.pool];
             panic!("{} on {on}, {threads} threads, is not the fallback's: {difference}", work.what);
@@ -112,45 +114,34 @@ pub(crate) fn measure<T: Element>(mut work: Work<T>, plan: &Plan) -> Measured {
 }
 
 fn take_turn<T: Element>(work: &mut Work<T>, contender: &mut Contender, plan: &Plan) -> Result<(), Error> {
-    let pool = &plan.pools[contender.pool];
-    let mut run = || Ok::<_, Error>(once(work, contender.runner, pool)?.0);
-    let took = run()?;
-    if took > LONG {
-        contender.times.push(took);
-    } else {
-        contender.times.extend([run()?, run()?, run()?]);
-    }
+    let took =
+        plan.pools[contender.pool].install(|| turn(|| Ok::<_, Error>(once(work, contender.runner)?.0)))?;
+    contender.times.extend(took);
     Ok(())
 }
 
-/// One run inside the pool, and the numbers of the work.
-fn once<T: Element>(
-    work: &mut Work<T>,
-    runner: Runner,
-    pool: &ThreadPool,
-) -> Result<(Duration, Vec<f32>), Error> {
+/// One run, and the numbers of the work.
+fn once<T: Element>(work: &mut Work<T>, runner: Runner) -> Result<(Duration, Vec<f32>), Error> {
     work.prepare();
-    pool.install(|| {
-        let started = Instant::now();
-        let numbers = match runner {
-            Runner::Level(on) => work.run(on)?,
-            Runner::Read => {
-                work.reads.iter().for_each(|x| ceiling::read(x));
-                Vec::new()
-            }
-            Runner::Copy(store) => {
-                let reads: Vec<&[T]> = work.reads.iter().map(Vec::as_slice).collect();
-                let mut writes: Vec<&mut [T]> = work.writes.iter_mut().map(Vec::as_mut_slice).collect();
-                ceiling::copy(&reads, &mut writes, store);
-                Vec::new()
-            }
-            Runner::InPlace => {
-                ceiling::in_place(&mut work.writes[0]);
-                Vec::new()
-            }
-        };
-        Ok((started.elapsed(), numbers))
-    })
+    let started = Instant::now();
+    let numbers = match runner {
+        Runner::Level(on) => work.run(on)?,
+        Runner::Read => {
+            work.reads.iter().for_each(|x| ceiling::read(x));
+            Vec::new()
+        }
+        Runner::Copy(store) => {
+            let reads: Vec<&[T]> = work.reads.iter().map(Vec::as_slice).collect();
+            let mut writes: Vec<&mut [T]> = work.writes.iter_mut().map(Vec::as_mut_slice).collect();
+            ceiling::copy(&reads, &mut writes, store);
+            Vec::new()
+        }
+        Runner::InPlace => {
+            ceiling::in_place(&mut work.writes[0]);
+            Vec::new()
+        }
+    };
+    Ok((started.elapsed(), numbers))
 }
 
 /// The ceilings of a work, then its backends; each on one thread before two.

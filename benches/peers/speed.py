@@ -5,8 +5,8 @@
     python speed.py --small            small sizes and few rounds: shows that everything runs
 
 Every answer is held against one computed in f64 before anything is timed. Then, in every
-round, each contender has its turn: a run that is not timed, and one or more that are. The
-tables give medians. `--record` writes speed-LEVEL.json and speed-LEVEL.md.
+round, each contender has its turn: runs that do not count for 20 ms, then one or more that
+do. The tables give medians. `--record` writes speed-LEVEL.json and speed-LEVEL.md.
 """
 
 import argparse
@@ -21,27 +21,29 @@ import time
 FAMILIES = ("gae", "whiten", "losses", "logits")
 # OpenMP's threads still spin for some milliseconds after their work; the next must not meet them.
 PAUSE = 0.02
-SHORT = 0.03  # seconds; what takes less is timed three times a turn
+# As `turn` of benches/lib.rs has it: runs that do not count, for so long, then three, or one of what takes longer.
+LEAD = 20e6
+LONG = 30e6
 
 
 class Contender:
     """Somebody's way to do a work, or a ceiling, with the times it took."""
 
-    def __init__(self, label, group, once, moved, about=None):
-        self.label, self.group, self.once, self.moved, self.about = label, group, once, moved, about or {}
+    def __init__(self, label, group, turn, moved, about=None):
+        self.label, self.group, self.moved, self.about = label, group, moved, about or {}
+        self.timed = turn
         self.ns = []
 
     def turn(self):
         time.sleep(PAUSE)
-        first = self.once()
-        self.ns += [self.once() for _ in range(3 if first < SHORT * 1e9 else 1)]
+        self.ns += self.timed()
 
     def median(self):
         return statistics.median(self.ns)
 
 
-def timed(rival, threads, about):
-    """Nanoseconds of one run of a rival, on the threads it is meant to have."""
+def turn_of(rival, threads, about):
+    """A turn of a rival, on the threads it is meant to have: nanoseconds of each run that counts."""
     from rivals import machine
 
     wall = cpu = 0
@@ -57,7 +59,13 @@ def timed(rival, threads, about):
         assert machine.threads_now() == {threads}
         return took
 
-    return once
+    def turn():
+        started, last = time.perf_counter_ns(), once()
+        while time.perf_counter_ns() - started < LEAD:
+            last = once()
+        return [once() for _ in range(1 if last > LONG else 3)]
+
+    return turn
 
 
 def rivals_of(work, args):
@@ -70,7 +78,7 @@ def rivals_of(work, args):
             seen = about["threads in its code"] = compiled.threads_in(compiled.code_of(rival.code))
             assert seen == [args.threads] or args.small and not seen, f"{label}: compiled for {seen} threads"
         about["use of the tolerance"] = round(work.check(label, rival.answers(rival.run()), rival.looser), 4)
-        yield Contender(label, rival.bar, timed(rival, args.threads, about), work.moved, about)
+        yield Contender(label, rival.bar, turn_of(rival, args.threads, about), work.moved, about)
 
 
 def ours_of(work, child, level, args):
@@ -84,15 +92,15 @@ def ours_of(work, child, level, args):
             print(f"  absent: {absent}", file=sys.stderr)
             continue
         about = {"use of the tolerance": round(used, 4)}
-        once = lambda phase=phase: child.time("time", phase, level, threads=args.threads)  # noqa: E731
-        yield Contender(label, label, once, moved, about)
+        turn = lambda phase=phase: child.time("time", phase, level, threads=args.threads)  # noqa: E731
+        yield Contender(label, label, turn, moved, about)
 
 
 def ceilings_of(child, args):
     """Every ceiling that the work has, plain and past the caches."""
     for streams, store, moved in child.ask("ceilings")["ceilings"]:
-        once = lambda a=streams, b=store: child.time("ceiling", a, b, threads=args.threads)  # noqa: E731
-        yield Contender(f"{streams}, {store}", streams, once, moved)
+        turn = lambda a=streams, b=store: child.time("ceiling", a, b, threads=args.threads)  # noqa: E731
+        yield Contender(f"{streams}, {store}", streams, turn, moved)
 
 
 def measure(work, child, args):

@@ -6,9 +6,11 @@
 //! levels                          {"best": "avx512"}
 //! ceilings                        {"ceilings": [["copy_3_1", "plain", bytes], …]}
 //! write PHASE LEVEL THREADS       {"wrote": ["out_grad.f32", …]} into the folder, for the answer to be looked at
-//! time PHASE LEVEL THREADS        {"ns": …, "threads": …} of one run
+//! time PHASE LEVEL THREADS        {"ns": […], "threads": …} of a turn
 //! ceiling STREAMS STORE THREADS   the same, of what the memory allows
 //! ```
+//!
+//! What a turn is, [`turn`] says.
 #![deny(unsafe_code)]
 
 mod arrays;
@@ -19,7 +21,10 @@ mod tokens;
 use arrays::{Arrays, Element};
 use half::bf16;
 use optimized::Backend;
-use ppo_benches::ceiling::{self, Store};
+use ppo_benches::{
+    ceiling::{self, Store},
+    turn,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::{Value, json};
 use std::{
@@ -86,18 +91,25 @@ impl<T: Element> Side<T> {
             ["time", phase, level, threads] => {
                 let (term, on) = (self.term, Backend::named(level)?);
                 let (pool, arrays) = self.pool(threads)?;
-                let (done, took) = timed(pool, || term.run(phase, on, arrays));
-                done.ok_or("the term is absent")??;
-                Ok(took)
+                timed(pool, || match term.run(phase, on, arrays) {
+                    Some(done) => done.map(drop).map_err(|error| error.to_string()),
+                    None => Err("the term is absent".to_owned()),
+                })
             }
             ["ceiling", "read", _, threads] => {
                 let (pool, arrays) = self.pool(threads)?;
-                Ok(timed(pool, || ceiling::read(&arrays.reads[0])).1)
+                timed(pool, || {
+                    ceiling::read(&arrays.reads[0]);
+                    Ok(())
+                })
             }
             ["ceiling", _, store, threads] => {
                 let store = Store::named(store).ok_or_else(|| format!("{store} is no way to store"))?;
                 let (pool, arrays) = self.pool(threads)?;
-                Ok(timed(pool, || arrays.copy(store)).1)
+                timed(pool, || {
+                    arrays.copy(store);
+                    Ok(())
+                })
             }
             _ => Err(format!("not understood: {}", words.join(" ")).into()),
         }
@@ -114,12 +126,13 @@ impl<T: Element> Side<T> {
     }
 }
 
-/// One run inside the pool, with its nanoseconds.
-fn timed<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> (R, Value) {
-    pool.install(|| {
+/// A turn inside the pool, with its nanoseconds.
+fn timed(pool: &ThreadPool, mut run: impl FnMut() -> Result<(), String> + Send) -> Answer {
+    let once = || {
         let started = Instant::now();
-        let done = work();
-        let ns = started.elapsed().as_nanos() as u64;
-        (done, json!({ "ns": ns, "threads": rayon::current_num_threads() }))
-    })
+        run().map(|()| started.elapsed())
+    };
+    let (took, threads) = pool.install(|| (turn(once), rayon::current_num_threads()));
+    let ns: Vec<u64> = took?.iter().map(|took| took.as_nanos() as u64).collect();
+    Ok(json!({ "ns": ns, "threads": threads }))
 }

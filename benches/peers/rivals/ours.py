@@ -72,7 +72,7 @@ class Ours:
         return found
 
     def time(self, *words, threads):
-        """Nanoseconds of one run, as the child measured them."""
+        """Nanoseconds of each run of a turn, as the child measured them."""
         answer = self.ask(*words, threads)
         assert answer["threads"] == threads, f"ours ran on {answer['threads']} threads"
         return answer["ns"]
