@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a call, one line each.
 
-use core::fmt;
+mod message;
 
 /// Why a call was refused. Nothing was computed or written.
 #[derive(Debug, Clone, PartialEq)]
@@ -215,100 +215,6 @@ pub enum Error {
         /// What the mask lacks: "valid token" or "row".
         what: &'static str,
     },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::AbsentBackend { name, available } => {
-                write!(f, "backend: `{name}` is absent; this machine has {}", available.join(", "))
-            }
-            Error::UnknownBackend { name, names } => {
-                write!(f, "backend: `{name}` is not one of {}", names.join(", "))
-            }
-            Error::Stride { stride, t_len } => {
-                write!(f, "mask: `stride` is {stride} and rows have {t_len} slots")
-            }
-            Error::MaskLength { got, b, t_len, stride } => {
-                let need = if *b == 0 { 0 } else { (*b as u128 - 1) * *stride as u128 + *t_len as u128 };
-                write!(f, "mask: {got} slots, and {b} rows of {t_len} that begin {stride} apart need {need}")
-            }
-            Error::OffsetEnds { first: Some(first), last: Some(last), slots } => write!(
-                f,
-                "mask: `offsets` go from {first} to {last} and must go from 0 to {slots}, the number of slots"
-            ),
-            Error::OffsetEnds { .. } => f.write_str("mask: `offsets` is empty and must begin with 0"),
-            Error::OffsetOrder { row, at, before } => {
-                write!(f, "mask: `offsets[{row}]` is {at} and the one before it {before}")
-            }
-            Error::Length { op, name, got, want, one_per } => {
-                write!(f, "{op}: `{name}` has {got} elements and must have {want}, one per {one_per}")
-            }
-            Error::Setting { op, name, value, must } => {
-                write!(f, "{op}: `{name}` is {value} and must {must} (in f32)")
-            }
-            Error::Missing { op, name, needs } => {
-                write!(f, "{op}: `{name}` is missing and {needs} needs it")
-            }
-            Error::OtherRows { op, name, row, got, want } => {
-                let say = |slots: &Option<core::ops::Range<usize>>| {
-                    slots.as_ref().map_or("absent".to_owned(), |slots| format!("{slots:?}"))
-                };
-                write!(f, "{op}: row {row} of `{name}` is {} and of `mask` {}", say(got), say(want))
-            }
-            Error::Part { op, first, rows, of } => write!(
-                f,
-                "{op}: `mask` holds {rows} rows from row {first} of a batch of {of}: sum the parts and merge them"
-            ),
-            Error::Vocab { vocab, most } => {
-                write!(f, "logits: a vocabulary of {vocab} and must be 1 to {most}")
-            }
-            Error::LogitStride { stride, vocab } => {
-                write!(f, "logits: `stride` is {stride} and rows have {vocab} logits")
-            }
-            Error::LogitLength { op, name, got, slots, vocab, stride } => {
-                let need =
-                    if *slots == 0 { 0 } else { (*slots as u128 - 1) * *stride as u128 + *vocab as u128 };
-                write!(
-                    f,
-                    "{op}: `{name}` has {got} elements, and {slots} slots with rows of {vocab} that begin {stride} apart need {need}"
-                )
-            }
-            Error::GradVocab { op, grad, logits } => {
-                write!(f, "{op}: `grad` has a vocabulary of {grad} and `logits` one of {logits}")
-            }
-            Error::Action { op, slot, action, vocab } => {
-                write!(f, "{op}: `actions[{slot}]` is {action} and must be below the vocabulary of {vocab}")
-            }
-            Error::StatsOfEntropy { op, tau, tau_ent } => write!(
-                f,
-                "{op}: `stats.of_ent` is absent and needed, since `tau` is {tau} and `tau_ent` {tau_ent}"
-            ),
-            Error::ShardStart { start } => {
-                write!(
-                    f,
-                    "log_sum_exp: a shard begins with logit {start} and must begin at a multiple of 2048"
-                )
-            }
-            Error::ShardsApart { end, start } => write!(
-                f,
-                "log_sum_exp: one shard ends before logit {end} and the next begins with logit {start}"
-            ),
-            Error::ShardsOfTwo { actions: [a, b], inv_tau: [p, q] } => write!(
-                f,
-                "log_sum_exp: one shard is of action {a} with 1/τ {p}, the next of action {b} with 1/τ {q}"
-            ),
-            Error::ShardOfAction { action, start, end } => write!(
-                f,
-                "log_sum_exp: logits {start} to {end} are not the whole vocabulary that action {action} is in"
-            ),
-            Error::ShardForm { start, end, tiles } => write!(
-                f,
-                "log_sum_exp: a serialized shard of logits {start} to {end} with {tiles} tiles does not fit together"
-            ),
-            Error::Nothing { op, what } => write!(f, "{op}: `mask` has no {what} to take a mean over"),
-        }
-    }
 }
 
 impl std::error::Error for Error {}
