@@ -77,7 +77,7 @@ pub(crate) fn sums_of(
     x: &[f32],
     mask: &Mask<'_>,
     agg: Agg,
-    f: impl Fn(f32) -> f32 + Sync,
+    f: impl Fn(f32) -> f32 + Copy + Sync,
 ) -> Result<AggregateSums, Error> {
     check::lengths(op, mask, &[("x", x.len())])?;
     let divisors = Divisors::new(op, agg, mask.whole())?;
@@ -89,9 +89,11 @@ pub(crate) fn sums_of(
         Put::Replace,
         #[inline(always)]
         |piece, [staged]| {
+            // A copy on the stack: what it holds is then seen not to change between the stores.
+            let own = f;
             let (x, valid) = (&x[piece.slots.clone()], &mask.valid()[piece.slots]);
             for ((to, x), valid) in staged.iter_mut().zip(x).zip(valid) {
-                *to = if *valid { f(*x) } else { 0.0 };
+                *to = if *valid { own(*x) } else { 0.0 };
             }
             [0, 0]
         },

@@ -2,24 +2,27 @@
 //! token, 4 written, or 8 with the return. ORDER.md 5.3 says the order; values move across lanes here, so this
 //! is written with vectors of a fixed width.
 
-use super::ends::Truncated;
+use super::table::{After, Row};
 use crate::{
     Gap,
     lanes::fma,
     memory::{Store, prefetch},
-    tiles::STAGE,
 };
 use core::{array::from_fn, ops::Range};
 use fearless_simd::{Simd, f32x8, prelude::*};
 
 /// Tokens of a group.
-const GROUP: usize = 8;
+pub(super) const GROUP: usize = 8;
+
+/// Tokens of a row that are read, computed and written before those ahead of them: so many that memory sees
+/// mostly ascending reads, and few enough for the nearest caches.
+pub(super) const STAGE: usize = 2048;
 
 /// What the rows with one γ and λ share.
 pub(super) struct Decay<S: Simd> {
-    gamma: f32,
+    pub(super) gamma: f32,
     /// γλ.
-    gl: f32,
+    pub(super) gl: f32,
     /// q before each stride of an unbroken group, and after the last.
     q: [f32x8<S>; 4],
     /// The last of these for the group's first token.
@@ -44,34 +47,6 @@ impl<S: Simd> Decay<S> {
             nonzero: q.as_flattened().iter().all(|q| *q != 0.0),
         }
     }
-}
-
-/// The operands of one row; all of one length.
-pub(super) struct Row<'a> {
-    pub(super) r: &'a [f32],
-    pub(super) v: &'a [f32],
-    pub(super) valid: &'a [bool],
-    pub(super) terminated: Option<&'a [bool]>,
-    pub(super) truncated: Option<Truncated<'a>>,
-    /// Where the last stage of the next row begins, from the start of this one.
-    pub(super) next: usize,
-    /// V after the last valid token.
-    pub(super) boot: f32,
-    pub(super) gap: Gap,
-}
-
-/// What a group needs to know of the slots after it.
-struct After {
-    /// A of the first of them.
-    carry: f32,
-    /// V of the next valid token; `boot` if there is none.
-    v: f32,
-    /// There is one.
-    later: bool,
-    /// It stands in the very next slot.
-    adjacent: bool,
-    /// What will be read soon, and has not been asked for yet.
-    ask: usize,
 }
 
 /// A and R of some groups.
@@ -134,66 +109,8 @@ pub(super) fn row<S: Simd>(
     }
 }
 
-impl Row<'_> {
-    /// How many groups at the end of these slots hold eight valid tokens, each the step before the next, or else
-    /// how many hold none and neither change nor end what passes over them.
-    #[inline(always)]
-    fn alike_before(&self, slots: Range<usize>, after: &After) -> (usize, usize) {
-        if slots.end > self.valid.len() {
-            return (0, 0); // a short group
-        }
-        if !self.valid[slots.end - 1] {
-            let passes = !after.later || self.gap != Gap::Decay;
-            return (0, if passes { alike(&self.valid[slots], false) } else { 0 });
-        }
-        if !self.reaches(after) {
-            return (0, 0);
-        }
-        let valid = alike(&self.valid[slots.clone()], true);
-        let going = self.terminated.map_or(valid, |flags| valid.min(alike(&flags[slots.clone()], false)));
-        (self.truncated.map_or(going, |flags| going.min(alike(&flags.at[slots], false))), 0)
-    }
-
-    /// Credit passes unchanged from the next valid token, or from the end of the row.
-    #[inline(always)]
-    fn reaches(&self, after: &After) -> bool {
-        !after.later || after.adjacent || self.gap == Gap::Skip
-    }
-
-    /// d and q of slot t, by the table of ORDER.md; moves `after` to t.
-    #[inline(always)]
-    fn slot<S: Simd>(&self, by: &Decay<S>, t: usize, after: &mut After) -> (f32, f32) {
-        if !self.valid[t] {
-            let adjacent = core::mem::replace(&mut after.adjacent, false);
-            return match self.gap {
-                Gap::Skip if after.later => (0.0, 1.0),
-                Gap::Decay if after.later => {
-                    (if adjacent { fma(by.gamma, after.v, 0.0) } else { 0.0 }, by.gl)
-                }
-                _ => (0.0, 0.0),
-            };
-        }
-        let (vn, q) = if let Some(Truncated { v_boot, .. }) = self.truncated.filter(|flags| flags.at[t]) {
-            (v_boot[t], 0.0)
-        } else if self.terminated.is_some_and(|flags| flags[t]) {
-            (0.0, 0.0)
-        } else if self.reaches(after) {
-            (after.v, by.gl)
-        } else {
-            (0.0, if self.gap == Gap::Decay { by.gl } else { 0.0 })
-        };
-        (after.v, after.later, after.adjacent) = (self.v[t], true, true);
-        (fma(by.gamma, vn, self.r[t]) - self.v[t], q)
-    }
-}
-
-/// How many groups at the end are all set, or all unset.
-#[inline(always)]
-fn alike(flags: &[bool], set: bool) -> usize {
-    flags.as_chunks::<GROUP>().0.iter().rev().take_while(|group| **group == [set; GROUP]).count()
-}
-
-/// Groups of eight valid tokens, each the step before the next.
+/// Groups of eight valid tokens, each the step before the next: d of all in ascending order, then the groups from
+/// the last to the first.
 #[inline(always)]
 fn unbroken<S: Simd>(
     simd: S,
@@ -204,18 +121,21 @@ fn unbroken<S: Simd>(
     adv: &mut Groups,
     ret: &mut Groups,
 ) {
-    let zero = f32x8::splat(simd, 0.0);
-    let (gamma, gl) = (f32x8::splat(simd, by.gamma), f32x8::splat(simd, by.gl));
-    let (mut carry, mut next, mut ask) = (after.carry, after.v, after.ask);
     let (r, v) = (&row.r[at.clone()], &row.v[at]);
-    let groups = r.as_chunks::<GROUP>().0.iter().zip(v.as_chunks::<GROUP>().0);
-    for (((r, v), adv), ret) in groups.zip(adv).zip(ret).rev() {
+    let d = &mut adv.as_flattened_mut()[..v.len()];
+    let (v_next, last) = (&v[1..], v.len() - 1);
+    for t in 0..last {
+        d[t] = fma(by.gamma, v_next[t], r[t]) - v[t];
+    }
+    d[last] = fma(by.gamma, after.v, r[last]) - v[last];
+    let zero = f32x8::splat(simd, 0.0);
+    let gl = f32x8::splat(simd, by.gl);
+    let (mut carry, mut ask) = (after.carry, after.ask);
+    for ((adv, ret), v) in adv.iter_mut().zip(ret).zip(v.as_chunks::<GROUP>().0).rev() {
         prefetch(row.r, ask);
         prefetch(row.v, ask);
         ask += GROUP;
-        let (r, first) = (f32x8::from_slice(simd, r), v[0]);
-        let v = f32x8::from_slice(simd, v);
-        let d = gamma.mul_add_precise(v.slide::<1>(f32x8::splat(simd, next)), r) - v;
+        let d = f32x8::from_slice(simd, adv);
         let a = if by.nonzero {
             let d = by.q[0].mul_add_precise(d.slide::<1>(zero), d);
             let d = by.q[1].mul_add_precise(d.slide::<2>(zero), d);
@@ -230,10 +150,9 @@ fn unbroken<S: Simd>(
             a
         };
         a.store_slice(adv);
-        (a + v).store_slice(ret);
-        next = first;
+        (a + f32x8::from_slice(simd, v)).store_slice(ret);
     }
-    *after = After { carry, v: next, later: true, adjacent: true, ask };
+    *after = After { carry, v: v[0], later: true, adjacent: true, ask };
 }
 
 /// Any other group, short or with masked slots or flags.

@@ -2,15 +2,17 @@
 
 mod ends;
 mod lanes;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use ends::{Ends, Truncated, dones_of_transitions};
 
-use crate::{Backend, Error, Gap, Mask, check, memory::Store, parallel::over_rows, tiles::STAGE};
+use crate::{Backend, Error, Gap, Mask, check, memory::Store, parallel::over_rows};
 use core::ops::Range;
 use fearless_simd::{Simd, dispatch};
-use lanes::{Decay, Row};
+use lanes::{Decay, STAGE};
+use table::Row;
 
 /// λ, the decay.
 #[derive(Debug, Clone, Copy)]

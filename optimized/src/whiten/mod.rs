@@ -143,7 +143,7 @@ pub fn square_sum(on: Backend, x: &[f32], mask: &Mask<'_>, mean: f32) -> Result<
         mask,
         Agg::TokenSum,
         #[inline(always)]
-        |x| {
+        move |x| {
             let y = x - mean;
             y * y
         },
