@@ -3,7 +3,7 @@
 
 use crate::{
     ClipFrac, Error, Kl, KlOf, PolicyClip, check,
-    lanes::{TAME, clamp, exp_full, exp_tame, keep, select_greater, select_lesser},
+    lanes::{TAME as TAME_UP_TO, clamp, exp_full, exp_tame, keep, select_greater, select_lesser},
     tiles::STAGE,
 };
 
@@ -83,19 +83,19 @@ pub(super) struct Room<'a> {
 /// and how many the dual clip holds.
 ///
 /// A piece is tame where every |log ρ| is within the clamp and the range of the shorter exp, as nearly all are:
-/// fewer operations, the same bits. What is not in every call has a loop of its own over what is staged.
+/// fewer operations, the same bits; what turns out not to be is computed once more. What is not in every call
+/// has a loop of its own over what is staged.
 #[inline(always)]
 pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [u32; 2] {
-    let limit = select_lesser(clip.log_ratio_clamp, TAME);
-    let tame = if on.full { first_kl(on, limit, to.kl, |_| true) } else { first_kl(on, limit, to.kl, |m| m) };
     let dual = clip.c_dual < f32::INFINITY;
-    let [effective, lower] = match (tame, dual, on.full) {
-        (true, false, true) => each::<false, true>(on, clip, scale, &mut to, |_| true),
-        (true, true, true) => each::<true, true>(on, clip, scale, &mut to, |_| true),
-        (true, false, false) => each::<false, true>(on, clip, scale, &mut to, |m| m),
-        (true, true, false) => each::<true, true>(on, clip, scale, &mut to, |m| m),
-        (false, ..) => each::<true, false>(on, clip, scale, &mut to, |m| m),
+    let tame = match (dual, on.full) {
+        (false, true) => each::<false, true>(on, clip, scale, &mut to, |_| true),
+        (true, true) => each::<true, true>(on, clip, scale, &mut to, |_| true),
+        (false, false) => each::<false, true>(on, clip, scale, &mut to, |m| m),
+        (true, false) => each::<true, true>(on, clip, scale, &mut to, |m| m),
     };
+    let (Tokens { clipped, lower, .. }, tame) =
+        if tame.wild { (each::<true, false>(on, clip, scale, &mut to, |m| m), false) } else { (tame, true) };
     if let Some(weights) = on.weights {
         weigh(on.valid, weights, to.loss);
         weigh(on.valid, weights, to.grad);
@@ -113,7 +113,7 @@ pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [
         Kl::K3 => to.kl.iter_mut().for_each(|k| *k = (exp_full(-*k) - 1.0) + *k),
     }
     let counted = match clip.clip_frac {
-        ClipFrac::Effective => effective,
+        ClipFrac::Effective => clipped,
         ClipFrac::SignBlind => outside(on, to.ratio, |ratio, _| (ratio < clip.lo) | (ratio > clip.hi)),
         ClipFrac::Signed => outside(on, to.ratio, |ratio, adv| {
             ((ratio < clip.lo) & (adv < 0.0)) | ((ratio > clip.hi) & (adv > 0.0))
@@ -122,52 +122,52 @@ pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [
     [counted, lower]
 }
 
-/// k1 = −log ρ of each token before any clamp, +0 in masked slots; whether none is beyond the limit.
-#[inline(always)]
-fn first_kl(on: Tile<'_>, limit: f32, kl: &mut [f32; STAGE], is_valid: impl Fn(bool) -> bool) -> bool {
-    let n = on.valid.len();
-    let (logp, logp_old, valid, kl) = (&on.logp[..n], &on.logp_old[..n], &on.valid[..n], &mut kl[..n]);
-    let mut wild = 0;
-    for i in 0..n {
-        let log_ratio = keep(logp[i] - logp_old[i], is_valid(valid[i]));
-        wild |= u32::from((log_ratio.abs() > limit) | log_ratio.is_nan());
-        kl[i] = keep(-log_ratio, is_valid(valid[i]));
-    }
-    wild == 0
+/// What was seen of the valid tokens of a piece.
+struct Tokens {
+    /// How many the clip holds.
+    clipped: u32,
+    /// How many the dual clip holds.
+    lower: u32,
+    /// One is not tame; if `TAME` was said, what was computed means nothing.
+    wild: bool,
 }
 
+/// k1 = −log ρ, after the clamp where that is asked for; and what follows from ρ.
 #[inline(always)]
 fn each<const DUAL: bool, const TAME: bool>(
-    Tile { adv, valid, .. }: Tile<'_>,
+    on: Tile<'_>,
     clip: &Clip,
     scale: f32,
     to: &mut Room<'_>,
     is_valid: impl Fn(bool) -> bool,
-) -> [u32; 2] {
-    let n = valid.len();
-    let adv = &adv[..n];
+) -> Tokens {
+    let n = on.valid.len();
+    let (logp, logp_old, adv, valid) = (&on.logp[..n], &on.logp_old[..n], &on.adv[..n], &on.valid[..n]);
     let (loss, kl, ratios, grad) =
         (&mut to.loss[..n], &mut to.kl[..n], &mut to.ratio[..n], &mut to.grad[..n]);
     let bound = clip.log_ratio_clamp;
-    let (mut clipped, mut duals) = (0, 0);
+    let limit = select_lesser(bound, TAME_UP_TO);
+    let (mut clipped, mut lower, mut wild) = (0, 0, 0);
     for i in 0..n {
-        let raw = -kl[i];
         let valid = is_valid(valid[i]);
-        let (ratio, clamped) = if TAME {
-            (exp_tame(raw), false)
+        let raw = keep(logp[i] - logp_old[i], valid);
+        let (log_ratio, ratio, clamped) = if TAME {
+            wild |= u32::from((raw.abs() > limit) | raw.is_nan());
+            (raw, exp_tame(raw), false)
         } else {
             let log_ratio = clamp(raw, -bound, bound);
-            kl[i] = keep(if matches!(clip.kl_of, KlOf::Raw) { kl[i] } else { -log_ratio }, valid);
-            (exp_full(log_ratio), (raw > bound) | (raw < -bound))
+            let of_kl = if matches!(clip.kl_of, KlOf::Raw) { raw } else { log_ratio };
+            (of_kl, exp_full(log_ratio), (raw > bound) | (raw < -bound))
         };
         let token = token::<DUAL>(ratio, clamped, adv[i], clip);
+        kl[i] = keep(-log_ratio, valid);
         loss[i] = keep(token.loss, valid);
         ratios[i] = keep(ratio, valid);
         grad[i] = keep(token.slope * scale, valid);
         clipped += u32::from(token.clipped) & u32::from(valid);
-        duals += u32::from(token.dual) & u32::from(valid);
+        lower += u32::from(token.dual) & u32::from(valid);
     }
-    [clipped, duals]
+    Tokens { clipped, lower, wild: wild != 0 }
 }
 
 /// x w of each token, +0 in masked slots.
