@@ -21,6 +21,7 @@ pub(super) const STAGE: usize = 2048;
 /// What the rows with one γ and λ share.
 pub(super) struct Decay<S: Simd> {
     pub(super) gamma: f32,
+    pub(super) lambda: f32,
     /// γλ.
     pub(super) gl: f32,
     /// q before each stride of an unbroken group, and after the last.
@@ -41,6 +42,7 @@ impl<S: Simd> Decay<S> {
         }
         Decay {
             gamma,
+            lambda,
             gl,
             q: q.map(|q| f32x8::from_slice(simd, &q)),
             of_group: q[3][0],

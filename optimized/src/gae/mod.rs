@@ -111,8 +111,12 @@ impl Rows<'_> {
         let [Some(adv), mut ret] = out else { return };
         let first = self.mask.start(rows.start);
         let mut staged = lanes::STAGED;
+        let mut by = Decay::new(simd, self.gamma, 0.0);
         for row in rows {
-            let by = Decay::new(simd, self.gamma, self.lambda.of(row));
+            let lambda = self.lambda.of(row);
+            if lambda != by.lambda {
+                by = Decay::new(simd, self.gamma, lambda);
+            }
             let slots = self.mask.row(row);
             let at = slots.start - first..slots.end - first;
             let ret = ret.as_mut().map(|ret| &mut ret[at.clone()]);

@@ -87,15 +87,24 @@ pub(super) struct Room<'a> {
 /// has a loop of its own over what is staged.
 #[inline(always)]
 pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [u32; 2] {
-    let dual = clip.c_dual < f32::INFINITY;
-    let tame = match (dual, on.full) {
-        (false, true) => each::<false, true>(on, clip, scale, &mut to, |_| true),
-        (true, true) => each::<true, true>(on, clip, scale, &mut to, |_| true),
-        (false, false) => each::<false, true>(on, clip, scale, &mut to, |m| m),
-        (true, false) => each::<true, true>(on, clip, scale, &mut to, |m| m),
+    let all = |_| true;
+    let some = |valid| valid;
+    let tame = if on.full {
+        ratios::<true>(on, clip, &mut to, all)
+    } else {
+        ratios::<true>(on, clip, &mut to, some)
     };
-    let (Tokens { clipped, lower, .. }, tame) =
-        if tame.wild { (each::<true, false>(on, clip, scale, &mut to, |m| m), false) } else { (tame, true) };
+    if !tame {
+        ratios::<false>(on, clip, &mut to, some);
+    }
+    let dual = clip.c_dual < f32::INFINITY;
+    let [clipped, lower] = match (tame, dual, on.full) {
+        (true, false, true) => losses::<false, true>(on, clip, scale, &mut to, all),
+        (true, true, true) => losses::<true, true>(on, clip, scale, &mut to, all),
+        (true, false, false) => losses::<false, true>(on, clip, scale, &mut to, some),
+        (true, true, false) => losses::<true, true>(on, clip, scale, &mut to, some),
+        (false, ..) => losses::<true, false>(on, clip, scale, &mut to, some),
+    };
     if let Some(weights) = on.weights {
         weigh(on.valid, weights, to.loss);
         weigh(on.valid, weights, to.grad);
@@ -122,52 +131,63 @@ pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [
     [counted, lower]
 }
 
-/// What was seen of the valid tokens of a piece.
-struct Tokens {
-    /// How many the clip holds.
-    clipped: u32,
-    /// How many the dual clip holds.
-    lower: u32,
-    /// One is not tame; if `TAME` was said, what was computed means nothing.
-    wild: bool,
+/// ρ of each token, and k1 = −log ρ, after the clamp where that is asked for; whether all are tame. If they are
+/// not and `TAME` was said, what was computed means nothing. A loop apart from what follows, so that a CPU sees
+/// many of exp's long chains at once.
+#[inline(always)]
+fn ratios<const TAME: bool>(
+    on: Tile<'_>,
+    clip: &Clip,
+    to: &mut Room<'_>,
+    is_valid: impl Fn(bool) -> bool,
+) -> bool {
+    let n = on.valid.len();
+    let (logp, logp_old, valid) = (&on.logp[..n], &on.logp_old[..n], &on.valid[..n]);
+    let (kl, ratio) = (&mut to.kl[..n], &mut to.ratio[..n]);
+    let bound = clip.log_ratio_clamp;
+    let limit = select_lesser(bound, TAME_UP_TO);
+    let mut wild = 0;
+    for i in 0..n {
+        let valid = is_valid(valid[i]);
+        let log_ratio = keep(logp[i] - logp_old[i], valid);
+        wild |= u32::from((log_ratio.abs() > limit) | log_ratio.is_nan());
+        if TAME {
+            ratio[i] = exp_tame(log_ratio);
+            kl[i] = keep(-log_ratio, valid);
+        } else {
+            let within = clamp(log_ratio, -bound, bound);
+            ratio[i] = exp_full(within);
+            kl[i] = keep(-if matches!(clip.kl_of, KlOf::Raw) { log_ratio } else { within }, valid);
+        }
+    }
+    wild == 0
 }
 
-/// k1 = −log ρ, after the clamp where that is asked for; and what follows from ρ.
+/// What follows from ρ; how many tokens the clip holds, and how many the dual clip.
 #[inline(always)]
-fn each<const DUAL: bool, const TAME: bool>(
+fn losses<const DUAL: bool, const TAME: bool>(
     on: Tile<'_>,
     clip: &Clip,
     scale: f32,
     to: &mut Room<'_>,
     is_valid: impl Fn(bool) -> bool,
-) -> Tokens {
+) -> [u32; 2] {
     let n = on.valid.len();
     let (logp, logp_old, adv, valid) = (&on.logp[..n], &on.logp_old[..n], &on.adv[..n], &on.valid[..n]);
-    let (loss, kl, ratios, grad) =
-        (&mut to.loss[..n], &mut to.kl[..n], &mut to.ratio[..n], &mut to.grad[..n]);
+    let (loss, ratio, grad) = (&mut to.loss[..n], &mut to.ratio[..n], &mut to.grad[..n]);
     let bound = clip.log_ratio_clamp;
-    let limit = select_lesser(bound, TAME_UP_TO);
-    let (mut clipped, mut lower, mut wild) = (0, 0, 0);
+    let (mut clipped, mut lower) = (0, 0);
     for i in 0..n {
         let valid = is_valid(valid[i]);
-        let raw = keep(logp[i] - logp_old[i], valid);
-        let (log_ratio, ratio, clamped) = if TAME {
-            wild |= u32::from((raw.abs() > limit) | raw.is_nan());
-            (raw, exp_tame(raw), false)
-        } else {
-            let log_ratio = clamp(raw, -bound, bound);
-            let of_kl = if matches!(clip.kl_of, KlOf::Raw) { raw } else { log_ratio };
-            (of_kl, exp_full(log_ratio), (raw > bound) | (raw < -bound))
-        };
-        let token = token::<DUAL>(ratio, clamped, adv[i], clip);
-        kl[i] = keep(-log_ratio, valid);
+        let clamped = !TAME && (logp[i] - logp_old[i]).abs() > bound;
+        let token = token::<DUAL>(ratio[i], clamped, adv[i], clip);
         loss[i] = keep(token.loss, valid);
-        ratios[i] = keep(ratio, valid);
+        ratio[i] = keep(ratio[i], valid);
         grad[i] = keep(token.slope * scale, valid);
         clipped += u32::from(token.clipped) & u32::from(valid);
         lower += u32::from(token.dual) & u32::from(valid);
     }
-    Tokens { clipped, lower, wild: wild != 0 }
+    [clipped, lower]
 }
 
 /// x w of each token, +0 in masked slots.
