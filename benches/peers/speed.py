@@ -49,21 +49,22 @@ def turn_of(rival, threads, about):
     wall = cpu = 0
 
     def once():
-        nonlocal wall, cpu
         busy, started = time.process_time_ns(), time.perf_counter_ns()
         out = rival.run()
-        took = time.perf_counter_ns() - started
-        wall, cpu = wall + took, cpu + time.process_time_ns() - busy
-        about["cores busy"] = round(cpu / wall, 1)
+        took, busy = time.perf_counter_ns() - started, time.process_time_ns() - busy
         del out  # freed outside of what is timed; the pages stay for the next run
         assert machine.threads_now() == {threads}
-        return took
+        return took, busy
 
     def turn():
-        started, last = time.perf_counter_ns(), once()
+        nonlocal wall, cpu
+        started, (last, _) = time.perf_counter_ns(), once()
         while time.perf_counter_ns() - started < LEAD:
-            last = once()
-        return [once() for _ in range(1 if last > LONG else 3)]
+            last, _ = once()
+        runs = [once() for _ in range(1 if last > LONG else 3)]
+        wall, cpu = wall + sum(took for took, _ in runs), cpu + sum(busy for _, busy in runs)
+        about["cores busy"] = round(cpu / wall, 1)
+        return [took for took, _ in runs]
 
     return turn
 

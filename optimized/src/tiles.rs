@@ -1,19 +1,19 @@
 //! One pass over the tokens of a batch: tile by tile, staged in the first-level cache, summed in the one
-//! order, written in ascending bursts. What the losses are made of; what they compute is theirs.
+//! order, then written. What the losses are made of; what they compute is theirs.
 
 use crate::{
     Backend, Counts, Mask, Sum,
     aggregate::Divisors,
     lanes::{RowSum, TILE, TileSum},
     mask::count,
-    memory::Store,
     parallel::over_rows,
 };
 use core::ops::Range;
 use fearless_simd::{dispatch, prelude::*};
 
-/// Tokens that are computed before any is written: a burst of 2 KiB an output, a multiple of a tile's lanes.
-pub(crate) const STAGE: usize = 512;
+/// Tokens that are computed before any is written: a multiple of a tile's lanes. With more of them the operands are
+/// read in longer bursts, one after the other, and the memory stands still in between.
+pub(crate) const STAGE: usize = 256;
 
 /// Room for K numbers a token.
 pub(crate) type Staged<const K: usize> = [[f32; STAGE]; K];
@@ -60,14 +60,12 @@ pub(crate) fn pass<const K: usize, const S: usize>(
     put: Put,
     kernel: impl Fn(Piece, &mut Staged<K>) -> [u32; 2] + Sync,
 ) -> Passed<S> {
-    let over = Over { mask, divisors, put, store: Store::of::<f32>(mask.valid().len()) };
+    let over = Over { mask, divisors, put };
     let block = |rows: Range<usize>, out: [Option<&mut [f32]>; K]| {
-        let passed = dispatch!(on.level(), simd => simd.vectorize(
+        dispatch!(on.level(), simd => simd.vectorize(
             #[inline(always)]
             || over.block(rows, out, &kernel)
-        ));
-        over.store.finish();
-        passed
+        ))
     };
     over_rows(mask, out, &block, &Passed::merge)
 }
@@ -77,7 +75,6 @@ struct Over<'a> {
     mask: &'a Mask<'a>,
     divisors: &'a Divisors,
     put: Put,
-    store: Store,
 }
 
 impl Over<'_> {
@@ -106,10 +103,10 @@ impl Over<'_> {
                     for (sum, staged) in tile_sums.iter_mut().zip(&staged) {
                         sum.add(&staged[..slots.len()]);
                     }
-                    for (out, staged) in out.iter_mut().zip(&mut staged) {
+                    for (out, staged) in out.iter_mut().zip(&staged) {
                         if let Some(out) = out {
                             let to = &mut out[slots.start - start..slots.end - start];
-                            self.write(to, &mut staged[..slots.len()], slots.clone());
+                            self.write(to, &staged[..slots.len()], slots.clone());
                         }
                     }
                 }
@@ -136,13 +133,15 @@ impl Over<'_> {
     }
 
     #[inline(always)]
-    fn write(&self, to: &mut [f32], staged: &mut [f32], slots: Range<usize>) {
-        if self.put == Put::Add {
-            for ((new, old), valid) in staged.iter_mut().zip(&*to).zip(&self.mask.valid()[slots]) {
-                *new = if *valid { *old + *new } else { 0.0 };
+    fn write(&self, to: &mut [f32], staged: &[f32], slots: Range<usize>) {
+        match self.put {
+            Put::Replace => to.copy_from_slice(staged),
+            Put::Add => {
+                for ((to, new), valid) in to.iter_mut().zip(staged).zip(&self.mask.valid()[slots]) {
+                    *to = if *valid { *to + *new } else { 0.0 };
+                }
             }
         }
-        self.store.write(to, staged);
     }
 }
 
