@@ -5,9 +5,8 @@
 
 use fearless_simd::Level;
 
-/// Outputs at least this long are written past the caches, in bytes: they would only push the inputs out. What is
-/// shorter has a chance to be found in the last-level cache by whatever reads it next, and was faster to write there.
-const STREAM_FROM: usize = 32 << 20;
+/// Outputs at least this long may be written past the caches: they would only push the inputs out. In bytes.
+const STREAM_FROM: usize = 4 << 20;
 
 /// A number that may be written past the caches.
 ///
@@ -26,7 +25,8 @@ unsafe impl Number for half::bf16 {}
 pub(crate) enum Store {
     /// Through the caches.
     Plain,
-    /// Past them, where the machine can; in ascending bursts, since anything else is slower than plain.
+    /// Past them, where the machine can; in ascending bursts of 4 KiB or more, since anything else is slower than
+    /// plain.
     Stream,
 }
 

@@ -83,7 +83,9 @@ pub fn gae(
         }
     };
     let rows = Rows { r, v, mask, ends, gap, gamma, lambda };
-    let store = Store::of::<f32>(mask.valid().len());
+    let slots = mask.valid().len();
+    let in_long_bursts = slots / (STAGE / 2) >= mask.b();
+    let store = if in_long_bursts { Store::of::<f32>(slots) } else { Store::Plain };
     let block = |block: Range<usize>, out: [Option<&mut [f32]>; 2]| {
         dispatch!(on.level(), simd => simd.vectorize(
             #[inline(always)]
