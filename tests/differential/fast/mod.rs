@@ -6,6 +6,7 @@ mod budgets;
 mod golden;
 mod partition;
 mod poison;
+mod slots;
 
 use conformance::fast::{Case, Outputs};
 use optimized::{Backend, Error};
