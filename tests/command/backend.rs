@@ -32,7 +32,10 @@ fn every_backend_prints_the_same_and_not_what_the_reference_prints() {
 fn the_text_says_who_computed() {
     let said = step(&sample(FILE), &["--backend", "fallback"]).fine();
     assert!(said.contains("Computed in f32 by the optimized crate on fallback."), "{said}");
-    assert!(!step(&sample(FILE), &[]).fine().contains("Computed in f32"));
+    let head = |said: &str| said.lines().find(|line| line.contains("  label  ")).unwrap().to_owned();
+    assert!(head(&said).contains("  fallback  ") && !head(&said).contains("reference"), "{said}");
+    let said = step(&sample(FILE), &[]).fine();
+    assert!(!said.contains("Computed in f32") && head(&said).contains("  reference  "), "{said}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
     for (title, file) in LISTINGS {
         let lines = compared(&samples, file)?;
         text.push_str(&format!("\n{title} ({file} in tests/samples)\n\n"));
-        text.push_str(&table::terms(&lines, "PyTorch", true));
+        text.push_str(&table::terms(&lines, "reference", "PyTorch", true));
         failed |= lines.iter().any(Line::fails);
         text.push_str(&verdict(&lines));
     }

@@ -235,7 +235,8 @@ fn text(run: &Run, dump: &Dump, (b, t_len, vocab): (usize, usize, Option<usize>)
         text.push_str(&format!(", vocabulary {vocab}"));
     }
     text.push_str("\n\n");
-    text.push_str(&table::terms(&run.lines, "file", false));
+    let ours = if let Engine::Fast(on) = run.engine { on.name() } else { "reference" };
+    text.push_str(&table::terms(&run.lines, ours, "file", false));
     text.push_str(
         "\nA term per token is shown at [row, token], where it differs most from the file, or as its mean; - is a\n\
          number that the file does not hold; the code is in reference/src.\n",
@@ -246,6 +247,7 @@ fn text(run: &Run, dump: &Dump, (b, t_len, vocab): (usize, usize, Option<usize>)
     }
     if let Engine::Fast(on) = run.engine {
         text.push_str(&format!("Computed in f32 by the optimized crate on {on}.\n"));
+        text.push_str("Its code is in optimized/src, under the same names.\n");
     }
     text.push_str(&settings(&run.chosen));
     let ignored = |what: &str, names: &[String]| match names {

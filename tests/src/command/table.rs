@@ -2,13 +2,10 @@
 
 use conformance::report::Line;
 
-/// The head of every table of terms; the code is in reference/src.
-const HEAD: [&str; 7] = ["term", "label", "at", "reference", "file", "difference", "code"];
-
-/// A table of terms. `theirs` names the file's column; `allowed` adds what the difference may be.
-pub(crate) fn terms(lines: &[Line], theirs: &str, allowed: bool) -> String {
-    let mut head: Vec<String> = HEAD.iter().map(|column| (*column).to_owned()).collect();
-    head[4] = theirs.to_owned();
+/// A table of terms. `ours` and `theirs` name the two columns of numbers; `allowed` adds what the difference may be.
+/// The code is in reference/src.
+pub(crate) fn terms(lines: &[Line], ours: &str, theirs: &str, allowed: bool) -> String {
+    let mut head = ["term", "label", "at", ours, theirs, "difference", "code"].map(str::to_owned).to_vec();
     if allowed {
         head.insert(6, "bound".to_owned());
     }
