@@ -2,7 +2,7 @@
 
 mod message;
 
-/// Why a call was refused. Nothing was computed or written.
+/// Why a call was refused. A term has written nothing then; the step may have, before the term that refused.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {

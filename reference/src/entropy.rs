@@ -50,7 +50,7 @@ pub fn entropy_grad_row(logits: &[f64], tau: f64, g: f64) -> Vec<f64> {
 /// the one that sampled, after temperature; OpenRLHF measured it before, until #1319.
 ///
 /// Source: Roy, "The Full PPO Training Step", § The entropy bonus.
-/// Book: `entropy.md`.
+/// Book: `entropy.md`. Fast: `optimized::entropy`, `optimized::token_pass`.
 ///
 /// # Panics
 ///

@@ -57,7 +57,7 @@ pub fn td_residual(
 /// | Â      | result   | b × t_len | unit of the reward; +0 in masked slots                           |
 ///
 /// Where sources differ: verl and NeMo-RL skip gaps, OpenRLHF and TRL 0.11 let them decay. V after the
-/// last token is 0 in every LLM trainer; SB3 and torchrl bootstrap where the episode was cut off.
+/// last token is 0 in nearly every LLM trainer; SB3 and torchrl bootstrap where the episode was cut off.
 ///
 /// Source: Roy, "The Full PPO Training Step", § GAE: where the advantages come from.
 /// Book: `gae.md`. Fast: `optimized::gae`.

@@ -85,7 +85,7 @@ pub struct Epoch {
 ///
 /// # Panics
 ///
-/// As the terms it calls.
+/// If there is not one `optimizer` state per parameter, or as the terms it calls.
 // ANCHOR: iteration
 pub fn iteration(
     model: &mut impl ActorCritic,
@@ -142,7 +142,7 @@ pub struct Update {
 ///
 /// # Panics
 ///
-/// As the terms it calls.
+/// If there is not one `optimizer` state per parameter, or as the terms it calls.
 pub fn update(
     model: &mut impl ActorCritic,
     optimizer: &mut [AdamState],
@@ -159,6 +159,8 @@ pub fn update(
     };
     // optimizer.step()
     let mut parameters = model.parameters();
+    let (states, n) = (optimizer.len(), parameters.len());
+    assert!(states == n, "update: `optimizer` has {states} states for {n} parameters");
     for ((theta, grad), state) in parameters.iter_mut().zip(&clipped).zip(optimizer) {
         (*theta, *state) = adam(theta, grad, state, &inner.adam);
     }

@@ -21,7 +21,7 @@
 //! | H_t = −Σ_v π log π | [`entropy::entropy`] |
 //! | agg, six modes | [`aggregate::aggregate`] |
 //! | L_total = L_policy + c_V L_V − c_H H (+ β L_KL) | [`total_loss::total_loss`], [`total_loss::kl_loss`] |
-//! | ‖g‖, g min(1, max/‖g‖) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
+//! | ‖g‖, g min(1, max/(‖g‖ + 1e-6)) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
 //! | Adam | [`adam::adam`] |
 //! | the listing, line by line | [`step`], [`iteration`] |
 //! | the model under it | [`transformer`] |

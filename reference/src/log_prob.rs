@@ -68,7 +68,7 @@ pub fn log_prob_grad_row(logits: &[f64], action: usize, tau: f64, g: f64) -> Vec
 /// ratio is not 1 at the first inner step.
 ///
 /// Source: Roy, "The Full PPO Training Step", § One iteration, in code (`per_token_logps`).
-/// Book: `log-prob.md`.
+/// Book: `log-prob.md`. Fast: `optimized::log_prob`, `optimized::token_pass`.
 ///
 /// # Panics
 ///

@@ -128,7 +128,8 @@ fn token(logp: f64, logp_old: f64, adv: f64, clip: &PolicyClip) -> Token {
 ///
 /// # Panics
 ///
-/// If the shapes differ, a radius is not > 0, c is not > 1, or nothing is valid where a mean is needed.
+/// If the shapes differ, a radius is not > 0, c is not > 1, or no token is valid: `clip_frac` is a mean whatever
+/// `agg` is.
 #[doc(alias = "eq:ratio")]
 #[doc(alias = "eq:policy-loss")]
 // ANCHOR: policy_loss

@@ -48,7 +48,7 @@ pub fn score_slot(at: ScoreAt, row: usize, mask: &Mask, attended: Option<&Mask>)
 /// | c      | `score_clip` | 1              | bound > 0 on the scalar; ∞ is off                      |
 /// | m      | `mask`       | b × t_len      | 1 where a response token is                            |
 /// |        | `attended`   | b × t_len      | 1 where any token is attended, for `LastAttended`      |
-/// | s      | result       | b × t_len      | reward; per token, +0 in masked slots                  |
+/// | s      | result       | b × t_len      | reward; +0 off the slot, which may be a masked one     |
 ///
 /// OpenRLHF clips at ±10, DeepSpeed-Chat at ±5, others not.
 ///
@@ -86,8 +86,9 @@ pub fn place_scores(
 ///
 /// # Panics
 ///
-/// Unless there is one score per sequence and b = t_len.
+/// If `score_clip` is not > 0, or unless there is one score per sequence and b = t_len.
 pub fn broadcast_scores(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usize, usize)) -> DMatrix<f64> {
+    check::positive("reward", "score_clip", score_clip);
     assert!(
         scores.shape() == (b, 1) && b == t_len,
         "step: `score_broadcast` needs one score per sequence and b = t_len, not {} × {} scores for b = {b}, \
@@ -108,7 +109,7 @@ pub fn broadcast_scores(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usi
 /// |--------|-----------|-----------|-----------------------------------------------------------------|
 /// | s      | `placed`  | b × t_len | the scores at their slots, `eq:score-at`                        |
 /// | k      | `kl`      | b × t_len | `eq:kl`, of the policy that sampled; none where β is 0          |
-/// | β      | `beta_kl` | 1         | penalty ≥ 0, reward per nat; 0 skips the term                   |
+/// | β      | `beta_kl` | 1         | penalty, reward per nat; 0 skips the term                       |
 /// | m      | `mask`    | b × t_len | slots that GAE will read                                        |
 /// | r      | result    | b × t_len | reward; +0 in masked slots, whatever score landed there         |
 ///

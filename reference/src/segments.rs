@@ -32,7 +32,7 @@ pub enum DoneAt {
 pub struct Ends {
     /// b: V after the last valid token; 0 where the response ended, a bootstrap where it was cut off.
     pub v_last: DVector<f64>,
-    /// b × t_len: the episode ended with token t; V after it is 0.
+    /// b × t_len: the episode ended with token t; V after it is 0. A token with both flags is truncated.
     pub terminated: DMatrix<bool>,
     /// b × t_len: the episode was cut off after token t; V after it is `v_boot`.
     pub truncated: DMatrix<bool>,
@@ -41,7 +41,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Every row ends with its last token, V after it is 0: what LLM trainers do.
+    /// Every row ends with its last token, V after it is 0: what nearly all LLM trainers do.
     pub fn stop(b: usize, t_len: usize) -> Ends {
         Ends::after(DVector::zeros(b), t_len)
     }

@@ -113,6 +113,7 @@ pub fn rollout_phase(rollout: &Rollout, settings: &Settings) -> Targets {
 
     // old_values  = policy.value(prompts, completions)      # (B, L) per token
     // advantages  = compute_gae(rewards, old_values, gamma=1.0, lam=0.95)
+    // By the recursion; a property says that it is the sum of `gae::gae`.
     let gae = |lambda: f64| {
         let lambda = DVector::from_element(mask.shape().0, lambda);
         let (v, ends) = (&rollout.v_old, &rollout.ends);

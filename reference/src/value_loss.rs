@@ -69,7 +69,8 @@ pub struct ValueLoss {
 /// The post has no ½ here and leaves it to c_V in `eq:total-loss`: `Half::No`. verl's page and CleanRL
 /// put one in front: `Half::Yes`. The page's `vf_clipfrac` is `clip_frac` here, strictly larger, so that
 /// a value inside the range, a tie, is not counted. The max does not bound V: it only removes the gradient
-/// where V has already moved towards R past the clip.
+/// where V has already moved towards R past the clip. Written as V_old + clip(V − V_old, −ε_v, ε_v), as the post's
+/// listing has it, V_clip is the same number rounded elsewhere.
 ///
 /// Source: Roy, "The Full PPO Training Step", § The value loss; Leeroopedia, "Volcengine Verl Compute
 /// Value Loss".
@@ -77,7 +78,7 @@ pub struct ValueLoss {
 ///
 /// # Panics
 ///
-/// If the shapes differ, `eps_v` is not positive, or nothing is valid where a mean is needed.
+/// If the shapes differ, `eps_v` is not positive, or no token is valid: `clip_frac` is a mean whatever `agg` is.
 #[doc(alias = "eq:value-clip")]
 #[doc(alias = "eq:value-loss")]
 // ANCHOR: value_loss
@@ -122,7 +123,7 @@ pub fn value_loss(
 ///
 /// # Panics
 ///
-/// As [`value_loss`].
+/// If the shapes differ, `eps_v` is not positive, or nothing is valid where a mean is needed.
 #[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
 pub fn value_loss_grad(
     v: &DMatrix<f64>,

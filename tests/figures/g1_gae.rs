@@ -1,14 +1,15 @@
 //! G1: rewards, advantages and returns of two short rows at γ = .9, λ = .8, β = .1.
-//!
-//! open-instruct's packed form (`cut-after-first-gap-token`) is left out: it reads V of a masked token,
-//! which no function here does; a check of another trainer's dump knows it as a dialect.
 
 use crate::{
     fixtures::{K3, g1, g1_adv, g1_settings},
     printed::{exactly, exactly_row, printed, printed_row},
 };
 use nalgebra::{DMatrix, DVector};
-use reference::{Ends, Gap, Mask, ScoreAt, Settings, gae::gae, step::rollout_phase};
+use reference::{
+    Ends, Gap, Mask, ScoreAt, Settings,
+    gae::gae,
+    step::{Rollout, rollout_phase},
+};
 
 #[test]
 fn the_rewards_with_k1_are_minus_beta_k1_and_the_score_at_the_last_token() {
@@ -104,4 +105,21 @@ fn other_junk_in_masked_slots_gives_the_same_bits() {
         assert_eq!(bits(&got.adv), bits(&want.adv), "{gap:?}");
         assert_eq!(bits(&got.ret), bits(&want.ret), "{gap:?}");
     }
+}
+
+/// open-instruct's packed form cuts after a masked token, whose V the token before it has read: no convention of
+/// [`Gap`], so it is written out here.
+#[test]
+fn a_cut_after_the_first_gap_token_reads_v_of_a_masked_one() {
+    let Rollout { mask, v_old, .. } = g1();
+    let r = rollout_phase(&g1(), &g1_settings()).token_rewards;
+    let mut adv = [0.0; 6];
+    let (mut v_next, mut carry) = (0.0, 0.0);
+    for t in (0..6).rev() {
+        let m = if mask.has((1, t)) { 1.0 } else { 0.0 };
+        let (gamma, lambda) = (0.9, 0.8);
+        carry = r[(1, t)] + gamma * v_next * m - v_old[(1, t)] + gamma * lambda * m * carry;
+        (adv[t], v_next) = (carry, v_old[(1, t)]);
+    }
+    printed_row(adv.iter(), ".4905 .0840 -3.3 2.2 -.4938 -1.29");
 }

@@ -68,8 +68,8 @@ fn only_a_strict_comparison_makes_a_clip_fraction() {
     let mask = Mask::full(1, 4);
     let of = |form| value_loss(&v, &DMatrix::zeros(1, 4), &ret, &mask, 0.2, form, SUM, Half::No);
     let (plain, clipped) = (of(ValueClip::Off).per_token, of(ValueClip::ClippedOnly).per_token);
-    let sign_blind = plain.iter().zip(&clipped).filter(|(plain, clipped)| clipped >= plain).count();
-    assert_eq!(sign_blind, 4);
+    let at_least = plain.iter().zip(&clipped).filter(|(plain, clipped)| clipped >= plain).count();
+    assert_eq!(at_least, 4);
     assert_eq!(of(ValueClip::Max).clip_frac, 0.0);
 }
 

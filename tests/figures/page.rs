@@ -26,7 +26,7 @@ fn compute_value_loss(
     (got.loss, got.clip_frac)
 }
 
-/// Every aggregation mode, each with the number that it divides 3, 1 valid tokens by.
+/// Every aggregation mode that divides its sum once, with the number that it divides 3, 1 valid tokens by.
 const MODES: [(Agg, f64); 6] = [
     (Agg::TokenMean, 4.0),
     (Agg::TokenSum, 1.0),
@@ -109,7 +109,8 @@ fn the_order_of_the_arguments_is_predictions_returns_values() {
 #[test]
 fn the_clip_fraction_is_a_strict_token_mean_in_every_mode() {
     let Tokens { vpreds, returns, values, mask } = tokens();
-    for (mode, _) in MODES {
+    let of_rows = [WithTokens, All].map(|rows| Agg::SeqMeanTokenMean { rows });
+    for mode in MODES.into_iter().map(|(mode, _)| mode).chain(of_rows) {
         let (_, clip_frac) = compute_value_loss(&vpreds, &returns, &values, &mask, 0.25, mode);
         assert_eq!(clip_frac, 0.5, "{mode:?}");
     }

@@ -16,7 +16,7 @@ use reference::{
     log_prob::{log_prob, log_prob_grad, log_prob_row, log_softmax_row},
     policy_loss::{policy_loss, policy_loss_grad},
     returns::returns,
-    reward::{place_scores, reward, score_slot},
+    reward::{broadcast_scores, place_scores, reward, score_slot},
     step::{Rollout, rollout_phase},
     total_loss::{kl_loss, kl_loss_grad},
     value_head::{response_states, value_head, value_head_grad},
@@ -149,6 +149,7 @@ fn the_reward() {
     let (m, scores) = (full(), dmatrix![1.0; 2.0]);
     let place = |scores: &DMatrix<f64>, at, clip| place_scores(scores, at, clip, &full(), None);
     refuses("reward: `score_clip` is 0 and must be > 0", || place(&scores, ScoreAt::LastValid, 0.0));
+    refuses("reward: `score_clip` is -1 and must be > 0", || broadcast_scores(&scores, -1.0, (2, 2)));
     refuses("reward: `scores` is 2 × 3 but `one per sequence` is 2 × 1", || {
         place(&good(), ScoreAt::LastValid, INF)
     });

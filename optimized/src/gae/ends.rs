@@ -2,7 +2,7 @@
 
 use crate::{DoneAt, Error, Mask, check};
 
-/// Where episodes end, and V there. `Ends::default()` is what LLM trainers do: every row ends with its last
+/// Where episodes end, and V there. `Ends::default()` is what nearly all LLM trainers do: every row ends with its last
 /// token, and V after it is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ends<'a> {

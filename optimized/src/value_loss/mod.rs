@@ -36,8 +36,9 @@ pub struct ValueOut<'a> {
 /// Clipped value loss, and its gradient where `out` has room for it: one pass over the batch.
 ///
 /// `v`, `v_old`, `ret` are V, V_old and R per slot of the mask, in the unit of the return; `eps_v` > 0 is the
-/// clip radius in that unit. A NaN in a valid slot is the result; masked slots are never used. Equations,
-/// forms and ties are those of `reference::value_loss`; the order of operations is ORDER.md's.
+/// clip radius in that unit. A NaN in a valid slot is the result, but for V_old where `Off` has no use for it;
+/// masked slots are never used. Equations, forms and ties are those of `reference::value_loss`; the order of
+/// operations is ORDER.md's.
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ use nalgebra::DMatrix;
 ///
 /// # Panics
 ///
-/// As [`policy_loss`](super::policy_loss).
+/// If the shapes differ, a radius is not > 0, c is not > 1, or nothing is valid where a mean is needed.
 pub fn policy_loss_grad(
     logp: &DMatrix<f64>,
     logp_old: &DMatrix<f64>,
