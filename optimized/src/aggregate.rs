@@ -224,6 +224,24 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_does_not_fit_its_batch_is_refused() {
+        let mask = Mask::padded(&[true, true], 2, 1).unwrap();
+        let whole = mask.counts();
+        let says = |first, whole| {
+            aggregate_sums(Backend::best(), &[1.0; 2], &mask.part_of(first, whole), Agg::TokenSum)
+                .map_err(|error| error.to_string())
+        };
+        assert!(says(0, whole).is_ok());
+        let of = "of a batch of 2 rows, 2 of them with 2 tokens";
+        for first in [1, u64::MAX] {
+            let wanted =
+                format!("aggregate: `mask` holds 2 rows from row {first}, 2 of them with 2 tokens, {of}");
+            assert_eq!(says(first, whole).unwrap_err(), wanted);
+        }
+        assert!(says(0, Counts { tokens: 1, ..whole }).is_err());
+    }
+
+    #[test]
     fn a_nan_in_a_valid_slot_is_the_result() {
         let valid = vec![true; 300];
         let mask = Mask::padded(&valid, 1, 300).unwrap();

@@ -2,12 +2,13 @@
 
 use crate::{Counts, Error, Mask};
 
-/// Every array has one element per slot of the mask.
+/// Every array has one element per slot of the mask, which lies within its batch.
 pub(crate) fn lengths(
     op: &'static str,
     mask: &Mask<'_>,
     arrays: &[(&'static str, usize)],
 ) -> Result<(), Error> {
+    mask.check_part(op)?;
     let want = mask.valid().len();
     match arrays.iter().find(|(_, got)| *got != want) {
         Some((name, got)) => Err(Error::Length { op, name, got: *got, want, one_per: "slot of the mask" }),

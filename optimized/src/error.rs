@@ -2,6 +2,8 @@
 
 mod message;
 
+use crate::Counts;
+
 /// Why a call was refused. A term has written nothing then; the step may have, before the term that refused.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -101,6 +103,17 @@ pub enum Error {
         got: Option<core::ops::Range<usize>>,
         /// Its slots in the mask.
         want: Option<core::ops::Range<usize>>,
+    },
+    /// A part of a batch holds more than the batch that it was told of.
+    BeyondBatch {
+        /// The term that was called.
+        op: &'static str,
+        /// The part's first row.
+        first: u64,
+        /// What it holds.
+        part: Counts,
+        /// What the batch holds.
+        whole: Counts,
     },
     /// A part of a batch was given where the result is the whole batch's.
     Part {

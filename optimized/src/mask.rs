@@ -125,6 +125,19 @@ impl<'a> Mask<'a> {
         self.part.map_or(self.counts, |(_, whole)| whole)
     }
 
+    /// Refuses a part that holds more than its batch.
+    pub(crate) fn check_part(&self, op: &'static str) -> Result<(), Error> {
+        match self.part {
+            Some((first, whole)) => {
+                let within = first.checked_add(self.b() as u64).is_some_and(|end| end <= whole.rows)
+                    && self.counts.rows_with_tokens <= whole.rows_with_tokens
+                    && self.counts.tokens <= whole.tokens;
+                if within { Ok(()) } else { Err(Error::BeyondBatch { op, first, part: self.counts, whole }) }
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Refuses a part where the result is the whole batch's.
     pub(crate) fn refuse_part(&self, op: &'static str) -> Result<(), Error> {
         match self.part {

@@ -18,10 +18,11 @@ pub struct Counts {
 impl Counts {
     /// The counts of two parts together.
     pub fn merge(self, other: Counts) -> Counts {
+        // Saturating, since a serialized form may hold any number.
         Counts {
-            rows: self.rows + other.rows,
-            rows_with_tokens: self.rows_with_tokens + other.rows_with_tokens,
-            tokens: self.tokens + other.tokens,
+            rows: self.rows.saturating_add(other.rows),
+            rows_with_tokens: self.rows_with_tokens.saturating_add(other.rows_with_tokens),
+            tokens: self.tokens.saturating_add(other.tokens),
         }
     }
 }
@@ -36,7 +37,7 @@ struct Node {
 
 impl Node {
     fn rows(self) -> core::ops::Range<u64> {
-        self.index << self.level..(self.index + 1) << self.level
+        self.index << self.level..self.index.saturating_add(1) << self.level
     }
 }
 
@@ -226,6 +227,16 @@ mod tests {
         let values = values(9);
         let says = part(&values, 0..3).merge(part(&values, 4..9)).unwrap_err().to_string();
         assert_eq!(says, "sum: one part ends before row 3 and the next begins with row 4");
+    }
+
+    /// What a caller or a serialized form may say, no batch has; it may mean nothing but must not panic.
+    #[test]
+    fn the_last_row_there_could_be_has_no_row_after_it() {
+        let last = Sum::of_row(u64::MAX, 1.0);
+        assert_eq!(last.rows().start, u64::MAX);
+        assert!(last.merge(Sum::of_row(0, 1.0)).is_err());
+        let most = Counts { rows: u64::MAX, rows_with_tokens: u64::MAX, tokens: u64::MAX };
+        assert_eq!(most.merge(most), most);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn masks(t_len: usize) -> Vec<Vec<bool>> {
     ]
 }
 
-/// Lengths around every edge: groups of 8, steps of 128, stages of 512, tiles of 2048.
+/// Lengths around every edge: groups of 8, steps of 128, stages of 256, tiles of 2048.
 pub(crate) fn lengths() -> impl Iterator<Item = usize> {
     (1..70).step_by(2).chain([8, 16, 64, 255, 256, 257, 2047, 2048, 2049, 4099])
 }

@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If a length is not the mask's or `tau` is not > 0.
+/// If a length is not the mask's or `tau` is not > 0 and finite.
 #[doc(alias = "eq:entropy")]
 pub fn entropy<X: Logit>(
     on: Backend,

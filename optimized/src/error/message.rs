@@ -49,6 +49,17 @@ impl fmt::Display for Error {
                 };
                 write!(f, "{op}: row {row} of `{name}` is {} and of `mask` {}", say(got), say(want))
             }
+            Error::BeyondBatch { op, first, part, whole } => write!(
+                f,
+                "{op}: `mask` holds {} rows from row {first}, {} of them with {} tokens, of a batch of {} rows, {} of \
+                 them with {} tokens",
+                part.rows,
+                part.rows_with_tokens,
+                part.tokens,
+                whole.rows,
+                whole.rows_with_tokens,
+                whole.tokens
+            ),
             Error::Part { op, first, rows, of } => write!(
                 f,
                 "{op}: `mask` holds {rows} rows from row {first} of a batch of {of}: sum the parts and merge them"

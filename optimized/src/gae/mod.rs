@@ -116,7 +116,7 @@ impl Rows<'_> {
         let mut by = Decay::new(simd, self.gamma, 0.0);
         for row in rows {
             let lambda = self.lambda.of(row);
-            if lambda != by.lambda {
+            if lambda.to_bits() != by.lambda.to_bits() {
                 by = Decay::new(simd, self.gamma, lambda);
             }
             let slots = self.mask.row(row);

@@ -15,7 +15,7 @@ pub(super) struct Row<'a> {
     pub(super) valid: &'a [bool],
     pub(super) terminated: Option<&'a [bool]>,
     pub(super) truncated: Option<Truncated<'a>>,
-    /// Where the last stage of the next row begins, from the start of this one.
+    /// Where the last stage of the next row begins if it is as long as this one, from the start of this one.
     pub(super) next: usize,
     /// V after the last valid token.
     pub(super) boot: f32,

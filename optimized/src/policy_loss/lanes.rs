@@ -109,17 +109,18 @@ pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [
         weigh(on.valid, weights, to.loss);
         weigh(on.valid, weights, to.grad);
     }
+    let kl = &mut to.kl[..on.valid.len()];
     match clip.kl_kind {
         Kl::K1 => {}
-        Kl::Abs => to.kl.iter_mut().for_each(|k| *k = k.abs()),
-        Kl::K2 => to.kl.iter_mut().for_each(|k| *k = (*k * *k) * 0.5),
+        Kl::Abs => kl.iter_mut().for_each(|k| *k = k.abs()),
+        Kl::K2 => kl.iter_mut().for_each(|k| *k = (*k * *k) * 0.5),
         // exp(−k1) is the ratio, where nothing was clamped.
         Kl::K3 if tame => {
-            for ((k, ratio), valid) in to.kl.iter_mut().zip(to.ratio.iter()).zip(on.valid) {
+            for ((k, ratio), valid) in kl.iter_mut().zip(to.ratio.iter()).zip(on.valid) {
                 *k = keep((*ratio - 1.0) + *k, *valid);
             }
         }
-        Kl::K3 => to.kl.iter_mut().for_each(|k| *k = (exp_full(-*k) - 1.0) + *k),
+        Kl::K3 => kl.iter_mut().for_each(|k| *k = (exp_full(-*k) - 1.0) + *k),
     }
     let counted = match clip.clip_frac {
         ClipFrac::Effective => clipped,

@@ -89,8 +89,8 @@ impl PolicySums {
         Ok(PolicySums {
             loss: self.loss.merge(next.loss)?,
             kl: self.kl.merge(next.kl)?,
-            clipped: self.clipped + next.clipped,
-            lower: self.lower + next.lower,
+            clipped: self.clipped.saturating_add(next.clipped),
+            lower: self.lower.saturating_add(next.lower),
             counts: self.counts.merge(next.counts),
         })
     }

@@ -70,7 +70,7 @@ pub struct TokenStats<'a> {
 ///
 /// # Errors
 ///
-/// If a length is not the mask's, a temperature is not > 0, or the action of a valid slot is not below the
+/// If a length is not the mask's, a temperature is not > 0 and finite, or the action of a valid slot is not below the
 /// vocabulary. Nothing is written then.
 #[doc(alias = "eq:log-prob")]
 #[doc(alias = "eq:entropy")]
@@ -200,9 +200,9 @@ fn backward<X: Logit>(on: Backend, pass: &Backward<'_>, place: Place<'_, X>) {
     over_slots(0..pass.mask.valid().len(), BLOCK / pass.vocab, place, &block);
 }
 
-/// 1/τ in f32, of a temperature rounded to f32.
+/// 1/τ in f32, of a temperature rounded to f32; never 0, since 0 · −∞ is no logit.
 pub(crate) fn inv_tau(op: &'static str, name: &'static str, tau: f64) -> Result<f32, Error> {
-    Ok(1.0 / check::positive(op, name, tau)?)
+    Ok(1.0 / check::setting(op, name, tau, "be > 0 and finite", |tau| tau > 0.0 && tau < f32::INFINITY)?)
 }
 
 /// Every valid slot's action is a token of the vocabulary.

@@ -37,7 +37,7 @@ impl LogSumExp {
     ///
     /// # Errors
     ///
-    /// If `start` is no multiple of 2048, the shard ends beyond 524,288, or `tau` is not > 0.
+    /// If `start` is no multiple of 2048, the shard ends beyond 524,288, or `tau` is not > 0 and finite.
     pub fn of_shard<X: Logit>(
         on: Backend,
         logits: &[X],

@@ -194,6 +194,8 @@ fn two_temperatures_need_the_statistics_of_both() {
     let says = "token_pass_grad: `grad` has a vocabulary of 3 and `logits` one of 2";
     assert_eq!(grad(3, 1.0).unwrap_err().to_string(), says);
     assert!(grad(2, 1.0).is_ok() && grad(2, 0.0).is_err());
+    let says = "token_pass_grad: `tau_ent` is inf and must be > 0 and finite (in f32)";
+    assert_eq!(grad(2, f64::INFINITY).unwrap_err().to_string(), says);
 }
 
 /// A forbidden token counts nothing, and a sure one leaves nothing to decide.

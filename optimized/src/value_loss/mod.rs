@@ -81,7 +81,7 @@ impl ValueSums {
     pub fn merge(self, next: ValueSums) -> Result<ValueSums, Apart> {
         Ok(ValueSums {
             loss: self.loss.merge(next.loss)?,
-            clipped: self.clipped + next.clipped,
+            clipped: self.clipped.saturating_add(next.clipped),
             counts: self.counts.merge(next.counts),
         })
     }
