@@ -34,9 +34,9 @@ def in_f64(r, v, mask):
     return adv, adv + v
 
 
-@njit(parallel=True, fastmath=False)
+@njit(parallel=True, fastmath={"contract"})
 def numba_branches(r, v, mask, gamma, gl, adv, ret):
-    """A row at a time from its end, the mask asked by a branch."""
+    """A row at a time from its end, the mask asked by a branch; products may fuse with sums, as ours do."""
     for i in prange(r.shape[0]):
         a, vn = F32(0), F32(0)
         for t in range(r.shape[1] - 1, -1, -1):
@@ -49,7 +49,7 @@ def numba_branches(r, v, mask, gamma, gl, adv, ret):
                 adv[i, t], ret[i, t] = F32(0), F32(0)
 
 
-@njit(parallel=True, fastmath=False)
+@njit(parallel=True, fastmath={"contract"})
 def numba_selects(r, v, mask, gamma, gl, adv, ret):
     """The same, the mask asked by selection."""
     for i in prange(r.shape[0]):

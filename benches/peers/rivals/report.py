@@ -115,6 +115,8 @@ What is set against ours is the fastest of its kind, of two ways to copy too. Re
 
 {targets(result)}
 
+What is missed, and what is known of it: [`speed.md`](speed.md).
+
 ## Each work
 
 GB/s is of each input read once and each output written once, without masks. The use of the tolerance shows
