@@ -2,7 +2,8 @@
 //!
 //! Every backend performs the same IEEE operations in the same order, which `ORDER.md` says, so all of them return
 //! the same bits on any number of threads and however a batch is laid out or cut. The crate `ppo-reference` says
-//! what those bits approximate; functions have its names, and its arguments in its order, after `on` where SIMD has a part in them.
+//! what those bits approximate; functions have its names, and its arguments in its order, after `on` where SIMD has a
+//! part in them.
 //!
 //! # The step, in reading order
 //!

@@ -8,6 +8,9 @@ use fearless_simd::Level;
 /// Outputs at least this long may be written past the caches: they would only push the inputs out. In bytes.
 const STREAM_FROM: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
 
+/// Shorter bursts are faster through the caches. In bytes.
+const BURST: usize = 4 << 10;
+
 /// A number that may be written past the caches.
 ///
 /// # Safety
@@ -25,12 +28,17 @@ unsafe impl Number for half::bf16 {}
 pub(crate) enum Store {
     /// Through the caches.
     Plain,
-    /// Past them, where the machine can; in ascending bursts of 4 KiB or more, since anything else is slower than
-    /// plain.
+    /// Past them, where the machine can; in long ascending bursts, since anything else is slower than plain.
     Stream,
 }
 
 impl Store {
+    /// For an output of that many elements in all, written a row at a time.
+    pub(crate) fn of_rows<T>(elements: usize, rows: usize) -> Store {
+        let in_long_bursts = elements / (BURST / size_of::<T>()) >= rows;
+        if in_long_bursts { Store::of::<T>(elements) } else { Store::Plain }
+    }
+
     /// For an output of that many elements in all.
     pub(crate) fn of<T>(elements: usize) -> Store {
         if elements * size_of::<T>() >= STREAM_FROM { Store::Stream } else { Store::Plain }

@@ -26,21 +26,12 @@ impl<T: Send> Cut for &mut [T] {
     }
 }
 
-impl<C: Cut> Cut for Option<C> {
-    fn cut(self, slots: usize) -> (Self, Self) {
-        self.map_or((None, None), |whole| {
-            let (left, right) = whole.cut(slots);
-            (Some(left), Some(right))
-        })
-    }
-}
-
 impl<T: Send, const N: usize> Cut for [Option<&mut [T]>; N] {
     fn cut(mut self, slots: usize) -> (Self, Self) {
         let first = self.each_mut().map(|whole| {
-            let (left, right) = whole.take().cut(slots);
-            *whole = right;
-            left
+            let (left, right) = whole.take()?.split_at_mut(slots);
+            *whole = Some(right);
+            Some(left)
         });
         (first, self)
     }

@@ -1,5 +1,5 @@
-//! One pass over the tokens of a batch: tile by tile, staged in the first-level cache, summed in the one
-//! order, then written. What the losses are made of; what they compute is theirs.
+//! One pass over the tokens of a batch: tile by tile, each in pieces that are staged in the first-level cache,
+//! summed in the one order, then written. What the losses are made of; what they compute is theirs.
 
 use crate::{
     Backend, Counts, Mask, Sum,

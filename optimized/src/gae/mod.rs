@@ -83,9 +83,7 @@ pub fn gae(
         }
     };
     let rows = Rows { r, v, mask, ends, gap, gamma, lambda };
-    let slots = mask.valid().len();
-    let in_long_bursts = slots / (STAGE / 2) >= mask.b();
-    let store = if in_long_bursts { Store::of::<f32>(slots) } else { Store::Plain };
+    let store = Store::of_rows::<f32>(mask.valid().len(), mask.b());
     let block = |block: Range<usize>, out: [Option<&mut [f32]>; 2]| {
         dispatch!(on.level(), simd => simd.vectorize(
             #[inline(always)]

@@ -13,7 +13,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// If a length is not the mask's, `tau` is not > 0 and finite, or the action of a valid slot is not below the vocabulary.
+/// If a length is not the mask's, `tau` is not > 0 and finite, or the action of a valid slot is not below the
+/// vocabulary.
 #[doc(alias = "eq:log-prob")]
 pub fn log_prob<X: Logit>(
     on: Backend,
