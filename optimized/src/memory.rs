@@ -23,6 +23,11 @@ unsafe impl Number for f32 {}
 // SAFETY: 2 bytes, all of them the number.
 unsafe impl Number for half::bf16 {}
 
+/// What begins with a cache line, so that no vector in it lies across two.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Aligned<T>(pub(crate) T);
+
 /// How a large output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Store {

@@ -6,6 +6,7 @@ use crate::{
     aggregate::Divisors,
     lanes::{RowSum, TILE, TileSum},
     mask::count,
+    memory::Aligned,
     parallel::over_rows,
 };
 use core::ops::Range;
@@ -86,7 +87,7 @@ impl Over<'_> {
         kernel: &impl Fn(Piece, &mut Staged<K>) -> [u32; 2],
     ) -> Passed<S> {
         let start = self.mask.start(rows.start);
-        let mut staged = [[0.0; STAGE]; K];
+        let Aligned(staged) = &mut Aligned([[0.0; STAGE]; K]);
         let mut passed = Passed::<S>::none();
         for row in rows {
             let slots = self.mask.row(row);
@@ -97,13 +98,13 @@ impl Over<'_> {
                 let mut tile_sums = [TileSum::new(); S];
                 for slots in pieces(tile, STAGE) {
                     let full = self.tokens(slots.clone()) == slots.len() as u64;
-                    let counted = kernel(Piece { slots: slots.clone(), full, weight }, &mut staged);
+                    let counted = kernel(Piece { slots: slots.clone(), full, weight }, staged);
                     passed.counted[0] += u64::from(counted[0]);
                     passed.counted[1] += u64::from(counted[1]);
-                    for (sum, staged) in tile_sums.iter_mut().zip(&staged) {
+                    for (sum, staged) in tile_sums.iter_mut().zip(&*staged) {
                         sum.add(&staged[..slots.len()]);
                     }
-                    for (out, staged) in out.iter_mut().zip(&staged) {
+                    for (out, staged) in out.iter_mut().zip(&*staged) {
                         if let Some(out) = out {
                             let to = &mut out[slots.start - start..slots.end - start];
                             self.write(to, &staged[..slots.len()], slots.clone());

@@ -134,8 +134,8 @@ fn unbroken<S: Simd>(
     let gl = f32x8::splat(simd, by.gl);
     let (mut carry, mut ask) = (after.carry, after.ask);
     for ((adv, ret), v) in adv.iter_mut().zip(ret).zip(v.as_chunks::<GROUP>().0).rev() {
-        prefetch(row.r, ask);
-        prefetch(row.v, ask);
+        // A cache line is two groups.
+        prefetch(if ask & GROUP == 0 { row.r } else { row.v }, ask);
         ask += GROUP;
         let d = f32x8::from_slice(simd, adv);
         let a = if by.nonzero {

@@ -8,7 +8,11 @@ mod tests;
 
 pub use ends::{Ends, Truncated, dones_of_transitions};
 
-use crate::{Backend, Error, Gap, Mask, check, memory::Store, parallel::over_rows};
+use crate::{
+    Backend, Error, Gap, Mask, check,
+    memory::{Aligned, Store},
+    parallel::over_rows,
+};
 use core::ops::Range;
 use fearless_simd::{Simd, dispatch};
 use lanes::{Decay, STAGE};
@@ -110,7 +114,7 @@ impl Rows<'_> {
     fn block<S: Simd>(&self, simd: S, rows: Range<usize>, store: Store, out: [Option<&mut [f32]>; 2]) {
         let [Some(adv), mut ret] = out else { return };
         let first = self.mask.start(rows.start);
-        let mut staged = lanes::STAGED;
+        let Aligned(staged) = &mut Aligned(lanes::STAGED);
         let mut by = Decay::new(simd, self.gamma, 0.0);
         for row in rows {
             let lambda = self.lambda.of(row);
@@ -120,7 +124,7 @@ impl Rows<'_> {
             let slots = self.mask.row(row);
             let at = slots.start - first..slots.end - first;
             let ret = ret.as_mut().map(|ret| &mut ret[at.clone()]);
-            lanes::row(simd, &by, &self.operands(row, slots), store, &mut staged, &mut adv[at], ret);
+            lanes::row(simd, &by, &self.operands(row, slots), store, staged, &mut adv[at], ret);
         }
     }
 

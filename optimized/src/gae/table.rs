@@ -89,8 +89,12 @@ impl Row<'_> {
     }
 }
 
-/// How many groups at the end are all set, or all unset.
+/// How many of these whole groups at the end are all set, or all unset; eight at a time while that lasts.
 #[inline(always)]
 fn alike(flags: &[bool], set: bool) -> usize {
-    flags.as_chunks::<GROUP>().0.iter().rev().take_while(|group| **group == [set; GROUP]).count()
+    const EIGHT: usize = 8 * GROUP;
+    let eights =
+        flags.as_rchunks::<EIGHT>().1.iter().rev().take_while(|eight| **eight == [set; EIGHT]).count();
+    let rest = &flags[..flags.len() - eights * EIGHT];
+    8 * eights + rest.as_chunks::<GROUP>().0.iter().rev().take_while(|group| **group == [set; GROUP]).count()
 }

@@ -146,22 +146,22 @@ fn ratios<const TAME: bool>(
     let (logp, logp_old, valid) = (&on.logp[..n], &on.logp_old[..n], &on.valid[..n]);
     let (kl, ratio) = (&mut to.kl[..n], &mut to.ratio[..n]);
     let bound = clip.log_ratio_clamp;
-    let limit = select_lesser(bound, TAME_UP_TO);
-    let mut wild = 0;
+    let mut widest = 0;
     for i in 0..n {
         let valid = is_valid(valid[i]);
         let log_ratio = keep(logp[i] - logp_old[i], valid);
-        wild |= u32::from((log_ratio.abs() > limit) | log_ratio.is_nan());
+        // By its bits |log ρ| has the order of numbers, and a NaN is above them all.
+        widest = widest.max(log_ratio.abs().to_bits());
         if TAME {
-            ratio[i] = exp_tame(log_ratio);
+            ratio[i] = keep(exp_tame(log_ratio), valid);
             kl[i] = keep(-log_ratio, valid);
         } else {
             let within = clamp(log_ratio, -bound, bound);
-            ratio[i] = exp_full(within);
+            ratio[i] = keep(exp_full(within), valid);
             kl[i] = keep(-if matches!(clip.kl_of, KlOf::Raw) { log_ratio } else { within }, valid);
         }
     }
-    wild == 0
+    widest <= select_lesser(bound, TAME_UP_TO).to_bits()
 }
 
 /// What follows from ρ; how many tokens the clip holds, and how many the dual clip.
@@ -175,7 +175,7 @@ fn losses<const DUAL: bool, const TAME: bool>(
 ) -> [u32; 2] {
     let n = on.valid.len();
     let (logp, logp_old, adv, valid) = (&on.logp[..n], &on.logp_old[..n], &on.adv[..n], &on.valid[..n]);
-    let (loss, ratio, grad) = (&mut to.loss[..n], &mut to.ratio[..n], &mut to.grad[..n]);
+    let (loss, ratio, grad) = (&mut to.loss[..n], &to.ratio[..n], &mut to.grad[..n]);
     let bound = clip.log_ratio_clamp;
     let (mut clipped, mut lower) = (0, 0);
     for i in 0..n {
@@ -183,7 +183,6 @@ fn losses<const DUAL: bool, const TAME: bool>(
         let clamped = !TAME && (logp[i] - logp_old[i]).abs() > bound;
         let token = token::<DUAL>(ratio[i], clamped, adv[i], clip);
         loss[i] = keep(token.loss, valid);
-        ratio[i] = keep(ratio[i], valid);
         grad[i] = keep(token.slope * scale, valid);
         clipped += u32::from(token.clipped) & u32::from(valid);
         lower += u32::from(token.dual) & u32::from(valid);
