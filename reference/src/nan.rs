@@ -3,12 +3,12 @@
 //! `f64::max` and `f64::min` drop a NaN and `f64::clamp` panics on NaN bounds; a dead critic would report
 //! a healthy loss. Here a NaN in either operand is the result.
 
-/// The smaller of two numbers; NaN if either is.
+/// The smaller of two numbers, the second of two equal ones; NaN if either is.
 pub fn lesser(a: f64, b: f64) -> f64 {
     if a < b || a.is_nan() { a } else { b }
 }
 
-/// The larger of two numbers; NaN if either is.
+/// The larger of two numbers, the second of two equal ones; NaN if either is.
 pub fn greater(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }
@@ -29,6 +29,13 @@ mod tests {
         }
         for (x, lo, hi) in [(f64::NAN, 0.0, 1.0), (0.5, f64::NAN, 1.0), (0.5, 0.0, f64::NAN)] {
             assert!(clamp(x, lo, hi).is_nan());
+        }
+    }
+
+    #[test]
+    fn of_two_zeros_the_second_is_taken() {
+        for (a, b) in [(0.0f64, -0.0f64), (-0.0, 0.0)] {
+            assert_eq!((lesser(a, b).to_bits(), greater(a, b).to_bits()), (b.to_bits(), b.to_bits()));
         }
     }
 
