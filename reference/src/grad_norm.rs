@@ -9,10 +9,16 @@ use nalgebra::DMatrix;
 /// The joint L2 norm of several gradients, as if they were one long vector.
 ///
 /// ```text
-/// ‖g‖ = √( Σ_parameters Σ_ij g_ij² )                                       eq:grad-norm
+/// ‖g‖ = √( Σ_θ Σ_entries g² )                                              eq:grad-norm
 /// ```
 ///
-/// Source: Roy, "The Full PPO Training Step", § One iteration, in code (`clip_grad_norm_`).
+/// | symbol | argument | shape | is                                                  |
+/// |--------|----------|-------|-----------------------------------------------------|
+/// | g      | `grads`  | any   | one gradient per parameter θ                        |
+/// |        | result   | 1     | ‖g‖; ∞ where a square or their sum is beyond an f64 |
+///
+/// Source: Roy, "The Full PPO Training Step", § One iteration, in code, which calls it (`clip_grad_norm_`) and does
+/// not print it.
 /// Book: `inner-loop.md`.
 #[doc(alias = "eq:grad-norm")]
 pub fn grad_norm(grads: &[DMatrix<f64>]) -> f64 {
@@ -25,16 +31,24 @@ pub fn grad_norm(grads: &[DMatrix<f64>]) -> f64 {
 /// g ← g · min(1, max_norm / (‖g‖ + 1e-6))                                  eq:grad-clip
 /// ```
 ///
+/// | symbol | argument   | shape    | is                                        |
+/// |--------|------------|----------|-------------------------------------------|
+/// | g      | `grads`    | any      | one gradient per parameter θ              |
+/// |        | `max_norm` | 1        | bound > 0 on ‖g‖; ∞ is off                |
+/// | g      | result     | the same | after the clip, and ‖g‖ before it         |
+///
 /// The 1e-6 is torch's. One norm over actor, critic and trunk: a large value gradient shrinks the policy's
 /// step. Trainers with a separate critic clip each model alone; clipping each tensor alone is another
-/// thing altogether. A NaN norm makes every gradient NaN.
+/// thing altogether. A NaN norm makes every gradient NaN. An infinite one makes a finite gradient 0 and an infinite
+/// one NaN; where `max_norm` is ∞ too, every gradient is NaN. verl then skips the step; nothing here does.
 ///
-/// Source: Roy, "The Full PPO Training Step", § One iteration, in code (`clip_grad_norm_`).
+/// Source: Roy, "The Full PPO Training Step", § One iteration, in code, which calls it (`clip_grad_norm_`) and does
+/// not print it.
 /// Book: `inner-loop.md`.
 ///
 /// # Panics
 ///
-/// If `max_norm` is not > 0; ∞ is off.
+/// If `max_norm` is not > 0.
 #[doc(alias = "eq:grad-clip")]
 // ANCHOR: clip_grad_norm
 pub fn clip_grad_norm(grads: &[DMatrix<f64>], max_norm: f64) -> (Vec<DMatrix<f64>>, f64) {
@@ -62,6 +76,14 @@ mod tests {
         let (cut, _) = clip_grad_norm(&[dmatrix![3.0], dmatrix![4.0]], 1.0);
         assert!((grad_norm(&cut) - 1.0).abs() < 1e-6);
         assert!((cut[0][0] / cut[1][0] - 0.75).abs() < 1e-15, "the direction is kept");
+    }
+
+    #[test]
+    fn an_infinite_norm_leaves_nothing_of_a_finite_gradient() {
+        let (cut, norm) = clip_grad_norm(&[dmatrix![1e200, f64::INFINITY], dmatrix![4.0]], 1.0);
+        assert!(norm.is_infinite() && cut[0][0] == 0.0 && cut[0][1].is_nan() && cut[1][0] == 0.0);
+        let (off, _) = clip_grad_norm(&[dmatrix![1e200]], f64::INFINITY);
+        assert!(off[0][0].is_nan());
     }
 
     #[test]

@@ -46,6 +46,10 @@ impl Rng {
     }
 
     /// A whole number below `n`.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         (self.bits() % n as u64) as usize
     }
@@ -57,6 +61,10 @@ impl Rng {
     }
 
     /// b × t_len whole numbers below `n`: sampled token ids.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0 and one is asked for.
     pub fn ids(&mut self, b: usize, t_len: usize, n: usize) -> DMatrix<usize> {
         let rows: Vec<usize> = (0..b * t_len).map(|_| self.below(n)).collect();
         DMatrix::from_row_slice(b, t_len, &rows)

@@ -29,7 +29,7 @@ impl On<'_> {
     ///
     /// # Panics
     ///
-    /// As [`Transformer::states`], and if a prompt is empty.
+    /// As [`Transformer::states`], if the batch's parts differ in shape, or if a row has neither prompt nor response.
     pub fn v_after(&self) -> DVector<f64> {
         let after = |row: usize| {
             let h = self.trace(row).h;

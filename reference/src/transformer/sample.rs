@@ -56,7 +56,8 @@ pub fn sample(
 ///
 /// # Panics
 ///
-/// If the prompt is empty, `limit` is not in 1 … t_len, or `tau` is not > 0.
+/// If the prompt is empty or longer than the size's `prompt_len`, one of its tokens is not below vocab, `limit` is not
+/// in 1 … t_len, or `tau` is not > 0.
 pub fn sample_row(
     model: &Transformer,
     prompt: &[usize],
