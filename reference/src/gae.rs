@@ -13,7 +13,9 @@ use nalgebra::{DMatrix, DVector};
 /// δ_t = r_t + γ V_{t+1} − V_t                                              eq:td-residual
 /// ```
 ///
-/// Arguments as [`gae`]. V_{t+1} of the last token is V after it, see [`Ends`].
+/// Arguments as [`gae`], b × t_len like the result; unit of the reward. V_{t+1} of the last token is V after it, see
+/// [`Ends`]. Under [`Gap::Decay`] a masked slot inside a row is a step with r = V = 0: the token before it sees
+/// V_{t+1} = 0, and the step's own residual, which `eq:gae` sums, is not shown (+0, as every masked slot).
 ///
 /// Source: Roy, "The Full PPO Training Step", § GAE: where the advantages come from.
 /// Book: `gae.md`. Fast: `optimized::gae`.
@@ -38,12 +40,8 @@ pub fn td_residual(
 /// The advantage of each token: the double sum, exactly as it is printed.
 ///
 /// ```text
-/// Â_t = Σ_{l=0}^{L−1−t} (γλ)^l δ_{t+l}                                     eq:gae
+/// Â_t = Σ_{l=0}^{T−1−t} (γλ)^l δ_{t+l}                                     eq:gae
 /// ```
-///
-/// The post prints the upper limit L − t, which is right for tokens numbered 1 … L. Here they are
-/// numbered 0 … L − 1 as arrays are, so the last residual is δ_{L−1} and the limit L − 1 − t; read
-/// literally with 0-based arrays, L − t would touch δ_L, one slot past the end.
 ///
 /// | symbol | argument | shape     | is                                                               |
 /// |--------|----------|-----------|------------------------------------------------------------------|
@@ -56,8 +54,11 @@ pub fn td_residual(
 /// | λ      | `lambda` | b         | decay in \[0, 1\], one per row                                   |
 /// | Â      | result   | b × t_len | unit of the reward; +0 in masked slots                           |
 ///
-/// Where sources differ: verl and NeMo-RL skip gaps, OpenRLHF and TRL 0.11 let them decay. V after the
-/// last token is 0 in nearly every LLM trainer; SB3 and torchrl bootstrap where the episode was cut off.
+/// The post, whose L is T here, prints the upper limit L − t, which is right for tokens numbered 1 … L. Here they are
+/// numbered 0 … T − 1 as arrays are, so the last residual is δ_{T−1} and the limit T − 1 − t; read literally with
+/// 0-based arrays, the post's limit would touch δ_T, one slot past the end. verl and NeMo-RL skip gaps, OpenRLHF and
+/// TRL 0.11 let them decay. V after the last token is 0 in nearly every LLM trainer; SB3 and torchrl bootstrap where
+/// the episode was cut off.
 ///
 /// Source: Roy, "The Full PPO Training Step", § GAE: where the advantages come from.
 /// Book: `gae.md`. Fast: `optimized::gae`.
@@ -89,11 +90,11 @@ pub fn gae(
 /// The same advantages by the recursion that trainers run, from the last token to the first.
 ///
 /// ```text
-/// Â_t = δ_t + γλ Â_{t+1},   Â_L = 0                                        eq:gae-recursion
+/// Â_t = δ_t + γλ Â_{t+1},   Â_T = 0                                        eq:gae-recursion
 /// ```
 ///
 /// Derived, not printed: the sum for t is its first term plus γλ times the sum for t + 1. A test proves
-/// the two equal. Arguments, result and panics as [`gae`]; linear in t_len where that is quadratic.
+/// the two equal. Arguments and result as [`gae`]; linear in t_len where that is quadratic.
 ///
 /// Source: derived from `eq:gae`.
 /// Book: `gae.md`. Fast: `optimized::gae`.
@@ -173,6 +174,15 @@ mod tests {
         let ends = Ends::after(dvector![0.0], 2);
         assert_eq!(gae(&r, &v, &mask, &ends, gap, 0.5, &lambda), dmatrix![0.5, -2.0]);
         assert_eq!(gae_recursion(&r, &v, &mask, &ends, gap, 0.5, &lambda), dmatrix![0.5, -2.0]);
+    }
+
+    /// V of the masked slot is 0 and not what stands there, and its own residual γ · 2 is not shown.
+    #[test]
+    fn under_decay_the_token_before_a_gap_sees_no_value() {
+        let (r, v) = (dmatrix![1.0, f64::NAN, 0.0], dmatrix![1.0, f64::NAN, 2.0]);
+        let (mask, ends) = (Mask::from_rows(&[[1, 0, 1]]), Ends::stop(1, 3));
+        assert_eq!(td_residual(&r, &v, &mask, &ends, Gap::Decay, 0.5), dmatrix![0.0, 0.0, -2.0]);
+        assert_eq!(td_residual(&r, &v, &mask, &ends, Gap::Skip, 0.5), dmatrix![1.0, 0.0, -2.0]);
     }
 
     #[test]
