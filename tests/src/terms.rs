@@ -51,7 +51,7 @@ pub const TERMS: &[Term] = &[
         source: "Post, § The value head",
         equations: &[Equation {
             label: "eq:value-head",
-            tex: r"V_t = W_v\, h_t, \qquad W_v \in \mathbb{R}^{1 \times d}",
+            tex: r"V_t = W_v\, h_t, \qquad W_v \in \mathbb{R}^{1 \times d_{\text{model}}}",
             function: "value_head::value_head",
             fast: None,
         }],
@@ -60,7 +60,7 @@ pub const TERMS: &[Term] = &[
     Term {
         stem: "log_prob",
         title: "Log-probabilities of the sampled tokens",
-        source: "Post, § One iteration, in code",
+        source: "Not in the post, whose listing calls it",
         equations: &[Equation {
             label: "eq:log-prob",
             tex: r"\log\pi(y_t) = \frac{z_{t,y_t}}{\tau} - \ln \sum_v \exp\frac{z_{t,v}}{\tau}",
@@ -88,13 +88,13 @@ pub const TERMS: &[Term] = &[
         equations: &[
             Equation {
                 label: "eq:score-at",
-                tex: r"s_t = [t = \text{slot}]\; \operatorname{clip}(\text{score}, -c, c)",
+                tex: r"s_t = [t = \text{slot}]\; \operatorname{clip}(\text{score}, -\text{score\_clip}, \text{score\_clip})",
                 function: "reward::place_scores",
                 fast: fast("place_scores", "optimized/src/reward.rs"),
             },
             Equation {
                 label: "eq:shaped-reward",
-                tex: r"r_t = s_t - \beta\, k_t",
+                tex: r"r_t = s_t - \beta_{\text{kl}}\, k_t",
                 function: "reward::reward",
                 fast: fast("reward", "optimized/src/reward.rs"),
             },
@@ -114,13 +114,13 @@ pub const TERMS: &[Term] = &[
             },
             Equation {
                 label: "eq:gae",
-                tex: r"\hat A_t = \sum_{l=0}^{L-1-t} (\gamma\lambda)^l\, \delta_{t+l}",
+                tex: r"\hat A_t = \sum_{l=0}^{T-1-t} (\gamma\lambda)^l\, \delta_{t+l}",
                 function: "gae::gae",
                 fast: fast("gae", "optimized/src/gae/mod.rs"),
             },
             Equation {
                 label: "eq:gae-recursion",
-                tex: r"\hat A_t = \delta_t + \gamma\lambda\, \hat A_{t+1}, \qquad \hat A_L = 0",
+                tex: r"\hat A_t = \delta_t + \gamma\lambda\, \hat A_{t+1}, \qquad \hat A_T = 0",
                 function: "gae::gae_recursion",
                 fast: fast("gae", "optimized/src/gae/mod.rs"),
             },
@@ -133,7 +133,7 @@ pub const TERMS: &[Term] = &[
         source: "Post, § GAE: where the advantages come from",
         equations: &[Equation {
             label: "eq:whiten",
-            tex: r"\hat A^{\text{w}}_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_t (\hat A_t - \mu)^2",
+            tex: r"\hat A^{\text{w}}_t = \frac{\hat A_t - \mu}{\sigma + \epsilon_w}, \quad \mu = \frac1n \sum_b \sum_t \hat A_t, \quad \sigma^2 = \frac1{n-1} \sum_b \sum_t (\hat A_t - \mu)^2",
             function: "whiten::whiten",
             fast: fast("whiten", "optimized/src/whiten/mod.rs"),
         }],
@@ -209,7 +209,7 @@ pub const TERMS: &[Term] = &[
         source: "Post, § One iteration, in code; the verl page",
         equations: &[Equation {
             label: "eq:aggregate",
-            tex: r"\operatorname{agg}_t x_t = \frac{\sum_b \sum_t m_{b,t}\, x_{b,t}}{\sum_b \sum_t m_{b,t}}",
+            tex: r"\operatorname{agg}_t q_t = \frac{\sum_b \sum_t m_{b,t}\, q_{b,t}}{\sum_b \sum_t m_{b,t}}",
             function: "aggregate::aggregate",
             fast: fast("aggregate", "optimized/src/aggregate.rs"),
         }],
@@ -228,7 +228,7 @@ pub const TERMS: &[Term] = &[
             },
             Equation {
                 label: "eq:total-loss",
-                tex: r"\mathcal{L}_{\text{total}} = \mathcal{L}_{\text{policy}} + c_V\, \mathcal{L}_V - c_H\, H + \beta\, \mathcal{L}_{\text{KL}}",
+                tex: r"\mathcal{L}_{\text{total}} = \mathcal{L}_{\text{policy}} + c_V\, \mathcal{L}_V - c_H\, H + \beta_{\text{loss}}\, \mathcal{L}_{\text{KL}}",
                 function: "total_loss::total_loss",
                 fast: fast("total_loss", "optimized/src/total_loss.rs"),
             },
@@ -238,11 +238,11 @@ pub const TERMS: &[Term] = &[
     Term {
         stem: "grad_norm",
         title: "The gradient norm",
-        source: "Post, § One iteration, in code",
+        source: "Not in the post, whose listing calls it",
         equations: &[
             Equation {
                 label: "eq:grad-norm",
-                tex: r"\lVert g \rVert = \sqrt{\sum_{\theta} \sum_{i,j} g_{ij}^2}",
+                tex: r"\lVert g \rVert = \sqrt{\sum_{\theta} \sum_{\text{entries}} g^2}",
                 function: "grad_norm::grad_norm",
                 fast: None,
             },
@@ -258,10 +258,10 @@ pub const TERMS: &[Term] = &[
     Term {
         stem: "adam",
         title: "The optimizer",
-        source: "Post, § One iteration, in code",
+        source: "Not in the post, whose listing calls it",
         equations: &[Equation {
             label: "eq:adam",
-            tex: r"\theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^n)}{\sqrt{s / (1 - \beta_2^n)} + \epsilon}",
+            tex: r"\theta \leftarrow \theta - \eta\, \frac{G_1 / (1 - \beta_1^{\text{steps}})}{\sqrt{G_2 / (1 - \beta_2^{\text{steps}})} + \epsilon_{\text{adam}}}",
             function: "adam::adam",
             fast: None,
         }],
