@@ -9,18 +9,18 @@
 //!
 //! | equation | function | file |
 //! |---|---|---|
-//! | log π(y_t) = z_a/τ − ln Σ exp(z_v/τ) | [`log_prob()`] | `log_prob/` |
+//! | log π(y_t) = z_a/τ − ln Σ_v exp(z_v/τ) | [`log_prob()`] | `log_prob/` |
 //! | k1, abs, k2, k3 | [`kl()`], [`kl_grad`] | `kl.rs` |
-//! | s_t = \[t = slot\] score, r_t = s_t − β k_t | [`place_scores`], [`reward()`] | `reward.rs` |
+//! | s_t = \[t = slot\] score, r_t = s_t − β_kl k_t | [`place_scores`], [`reward()`] | `reward.rs` |
 //! | Â_t = δ_t + γλ Â_{t+1} | [`gae()`] | `gae/` |
-//! | Âʷ = (Â − μ) / (σ + ε) | [`whiten()`] | `whiten/` |
+//! | Âʷ = (Â − μ) / (σ + ε_w) | [`whiten()`] | `whiten/` |
 //! | R_t = Â_t + V_old,t | [`returns()`], or [`gae()`] in its own pass | `returns.rs` |
 //! | L_policy = −agg min(ρ Â, clip(ρ) Â) | [`policy_loss()`] | `policy_loss/` |
 //! | L_V = agg max((V − R)², (V_clip − R)²) | [`value_loss()`] | `value_loss/` |
 //! | H_t = −Σ_v π log π | [`entropy()`] | `entropy/` |
 //! | log π and H in one read of the logits, and their gradient | [`token_pass()`], [`token_pass_grad`] | `token_pass/` |
 //! | agg, six modes | [`aggregate()`], [`aggregate_grad`] | `aggregate.rs` |
-//! | L_total = L_policy + c_V L_V − c_H H (+ β L_KL) | [`total_loss()`], [`kl_loss`] | `total_loss.rs` |
+//! | L_total = L_policy + c_V L_V − c_H H (+ β_loss L_KL) | [`total_loss()`], [`kl_loss`] | `total_loss.rs` |
 //! | the listing, line by line | [`step`] | `step.rs` |
 //!
 //! ```

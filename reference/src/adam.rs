@@ -12,7 +12,7 @@ pub struct AdamSettings {
     pub beta1: f64,
     /// β₂ in [0, 1).
     pub beta2: f64,
-    /// ε > 0, added to the root.
+    /// ε_adam > 0, added to the root.
     pub eps_adam: f64,
     /// Decoupled weight decay ≥ 0: AdamW's where > 0, Adam where 0.
     pub weight_decay: f64,
@@ -23,9 +23,9 @@ pub struct AdamSettings {
 pub struct AdamState {
     /// Steps taken.
     pub steps: usize,
-    /// Running mean of the gradient.
+    /// G₁, running mean of the gradient.
     pub first: DMatrix<f64>,
-    /// Running mean of its square.
+    /// G₂, running mean of its square.
     pub second: DMatrix<f64>,
 }
 
@@ -39,21 +39,23 @@ impl AdamState {
 /// One step of Adam with decoupled weight decay; gives the parameter and the state after it.
 ///
 /// ```text
-/// θ ← θ − η w θ                                (decay, decoupled from the gradient)
-/// m ← β₁ m + (1 − β₁) g                        s ← β₂ s + (1 − β₂) g²
-/// θ ← θ − η (m / (1 − β₁ⁿ)) / ( √(s / (1 − β₂ⁿ)) + ε )                     eq:adam
+/// θ  ← θ − η weight_decay θ                    (decoupled from the gradient)
+/// G₁ ← β₁ G₁ + (1 − β₁) g                      G₂ ← β₂ G₂ + (1 − β₂) g²
+/// θ  ← θ − η (G₁ / (1 − β₁^steps)) / ( √(G₂ / (1 − β₂^steps)) + ε_adam )   eq:adam
 /// ```
 ///
-/// | symbol  | argument    | shape     | is                                            |
-/// |---------|-------------|-----------|-----------------------------------------------|
-/// | θ       | `theta`     | any       | a parameter                                   |
-/// | g       | `grad`      | as θ      | its gradient, after `eq:grad-clip`            |
-/// | m, s, n | `state`     | as θ      | running means and the number of this step     |
-/// | η, β, ε, w | `settings` |          | see [`AdamSettings`]                          |
+/// | symbol            | argument   | shape | is                                                             |
+/// |-------------------|------------|-------|----------------------------------------------------------------|
+/// | θ                 | `theta`    | any   | a parameter                                                    |
+/// | g                 | `grad`     | as θ  | its gradient, after `eq:grad-clip`                             |
+/// | G₁, G₂            | `state`    | as θ  | running means; with them `steps`, this one counted             |
+/// | η, β₁, β₂, ε_adam | `settings` |       | and `weight_decay`: [`AdamSettings`]                           |
+/// | θ, G₁, G₂         | result     | as θ  | after the step                                                 |
 ///
-/// TRL and verl use AdamW (w = 0 and 0.01), CleanRL and SB3 Adam with ε = 1e-5, OpenRLHF β₂ = 0.95.
+/// TRL and verl use AdamW (weight_decay 0 and 0.01), CleanRL and SB3 Adam with ε_adam = 1e-5, OpenRLHF β₂ = 0.95.
 ///
-/// Source: Kingma and Ba, "Adam" (2015); Loshchilov and Hutter, "Decoupled Weight Decay" (2019).
+/// Source: Kingma and Ba, "Adam" (2015); Loshchilov and Hutter, "Decoupled Weight Decay" (2019). The post calls
+/// `optimizer.step()` and names no optimizer.
 /// Book: `inner-loop.md`.
 ///
 /// # Panics
@@ -70,11 +72,12 @@ pub fn adam(
     check_inputs(theta, grad, state, settings);
     let AdamSettings { lr, beta1, beta2, eps_adam, weight_decay } = *settings;
     let steps = state.steps + 1;
-    let first = state.first.zip_map(grad, |m, g| beta1 * m + (1.0 - beta1) * g);
-    let second = state.second.zip_map(grad, |s, g| beta2 * s + (1.0 - beta2) * (g * g));
+    let first = state.first.zip_map(grad, |first, g| beta1 * first + (1.0 - beta1) * g);
+    let second = state.second.zip_map(grad, |second, g| beta2 * second + (1.0 - beta2) * (g * g));
     let (unbias1, unbias2) = (1.0 - power(beta1, steps), 1.0 - power(beta2, steps));
     let decayed = theta.map(|theta| theta - lr * weight_decay * theta);
-    let step = first.zip_map(&second, |m, s| lr * (m / unbias1) / ((s / unbias2).sqrt() + eps_adam));
+    let step = first
+        .zip_map(&second, |first, second| lr * (first / unbias1) / ((second / unbias2).sqrt() + eps_adam));
     (decayed.zip_map(&step, |theta, step| theta - step), AdamState { steps, first, second })
 }
 // ANCHOR_END: adam
@@ -104,7 +107,7 @@ mod tests {
     const ADAM: AdamSettings =
         AdamSettings { lr: 0.5, beta1: 0.5, beta2: 0.75, eps_adam: 1e-300, weight_decay: 0.0 };
 
-    /// The first step is η in the direction of −g, whatever the size of g: bias correction undoes β.
+    /// The first step is η in the direction of −g, whatever the size of g: bias correction undoes β₁ and β₂.
     #[test]
     fn the_first_step_has_the_length_of_the_learning_rate() {
         let (theta, grad) = (dmatrix![1.0, 1.0], dmatrix![4.0, -1e-3]);
@@ -113,7 +116,7 @@ mod tests {
         assert_eq!(state.steps, 1);
     }
 
-    /// g = 2 then 0: m = 0.5, s = 0.75; m̂ = 0.5/0.75, ŝ = 0.75/0.4375.
+    /// g = 2 then 0: G₁ = 0.5, G₂ = 0.75; over 1 − β₁² and 1 − β₂² they are 0.5/0.75 and 0.75/0.4375.
     #[test]
     fn the_second_step_by_hand() {
         let (theta, state) = adam(&dmatrix![0.0], &dmatrix![2.0], &AdamState::new((1, 1)), &ADAM);

@@ -18,28 +18,28 @@ pub enum CountRows {
 /// The six modes. S is an argument wherever it occurs: the padded width is never taken for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Agg {
-    /// Σ_b Σ_t x / Σ m: each token counts the same. The post, TRL, verl's default.
+    /// Σ_b Σ_t q / n: each token counts the same. The post, TRL, verl's default.
     TokenMean,
-    /// Σ_b Σ_t x.
+    /// Σ_b Σ_t q.
     TokenSum,
-    /// Σ_b (Σ_t x) / N_seq.
+    /// Σ_b Σ_t q / N_seq.
     SeqMeanTokenSum {
         /// What N_seq counts.
         rows: CountRows,
     },
-    /// Σ_b (Σ_t x / n_b) / N_seq: each sequence counts the same.
+    /// Σ_b (Σ_t q / n_b) / N_seq: each sequence counts the same. verl adds 1e-8 to n_b.
     SeqMeanTokenMean {
         /// What N_seq counts.
         rows: CountRows,
     },
-    /// Σ_b Σ_t x / (N_seq · S): verl from 2026 on.
+    /// Σ_b Σ_t q / (N_seq · S): verl's seq-mean-token-sum-norm of August 2026.
     SeqMeanTokenSumNorm {
         /// What N_seq counts.
         rows: CountRows,
         /// S > 0, tokens.
         scale: f64,
     },
-    /// Σ_b Σ_t x / S: what verl up to 0.7 called seq-mean-token-sum-norm.
+    /// Σ_b Σ_t q / S: what verl called so in January 2026, when its page was written.
     TokenSumNorm {
         /// S > 0, tokens.
         scale: f64,
@@ -49,15 +49,15 @@ pub enum Agg {
 /// One number from one per token.
 ///
 /// ```text
-/// agg_t x_t = Σ_b Σ_t m x / Σ_b Σ_t m      (token-mean; the others at `Agg`)   eq:aggregate
+/// agg_t q_t = Σ_b Σ_t m q / Σ_b Σ_t m      (token-mean; the others at `Agg`)   eq:aggregate
 /// ```
 ///
-/// | symbol | argument | shape     | is                                                      |
-/// |--------|----------|-----------|---------------------------------------------------------|
-/// | x      | `x`      | b × t_len | any quantity per token; masked slots are not read       |
-/// | m      | `mask`   | b × t_len | 1 where a response token is; n_b of them in row b       |
-/// |        | `agg`    |           | the mode                                                |
-/// |        | result   | 1         | unit of x (times tokens for the sums)                   |
+/// | symbol    | argument | shape     | is                                                             |
+/// |-----------|----------|-----------|----------------------------------------------------------------|
+/// | q         | `x`      | b × t_len | any quantity per token; masked slots are not read              |
+/// | m, n, n_b | `mask`   | b × t_len | 1 where a response token is; n of them, n_b in sequence b      |
+/// |           | `agg`    |           | the mode, with N_seq and S: [`Agg`]                            |
+/// | agg       | result   | 1         | unit of q; times tokens where a sum over tokens is not divided |
 ///
 /// The post takes `.mean()` over every slot, padding included.
 ///

@@ -40,22 +40,23 @@ pub struct Cost {
 /// The cost of one PPO iteration in forward-units, without generation.
 ///
 /// ```text
-/// units = [reward model 1 + old log-probs 1 + old values 0|1 + reference 0|1] + 3 K (1|2)     eq:cost
-/// FLOPs = units · 2 N D            an SFT step is 3 units: one forward, one backward
+/// units = (1 + 1 + [values] + [reference]) + 3 K · models                  eq:cost
+/// FLOPs = units · 2 N D            an SFT step is 3 units: one forward, one backward, which is two
 /// ```
 ///
-/// | symbol | argument    | is                                                                  |
-/// |--------|-------------|---------------------------------------------------------------------|
-/// | N      | `params`    | parameters of the policy; reward model and critic are taken as large |
-/// | D      | `tokens`    | prompt and response tokens of the batch                             |
-/// | K      | `epochs`    | inner epochs over it                                                |
-/// |        | `reference` | whether a reference model is run                                    |
-/// |        | `critic`    | shared (training once a token) or separate (twice)                  |
+/// | symbol | argument    | is                                                                          |
+/// |--------|-------------|-----------------------------------------------------------------------------|
+/// | N      | `params`    | parameters of the policy; reward model and critic are taken as large        |
+/// | D      | `tokens`    | prompt and response tokens of the batch                                     |
+/// | K      | `epochs`    | inner epochs over it                                                        |
+/// |        | `reference` | \[reference\] is 1 where a reference model is run                           |
+/// |        | `critic`    | \[values\] is 1 where old values are a pass of their own; models is 1, or 2 |
+/// |        |             | where the critic is a model too                                             |
 ///
-/// A forward is 2 N D operations: one multiply and one add per parameter and token. With K = 4 and the
-/// post's listing: 15 units, 14 where one pass gives both log-probs and values; 4.7 to 5 SFT steps, where
-/// the post says "five to six". Generation is one more unit of FLOPs, but bound by memory and not by
-/// arithmetic: measured time is dominated by it.
+/// The two ones are the reward model and the old log-probs. A forward is 2 N D operations: one multiply and one add
+/// per parameter and token. With K = 4 and the post's listing: 15 units, 14 where one pass gives both log-probs and
+/// values; 4.7 to 5 SFT steps, where the post says "five to six". Generation is one more unit of FLOPs, but bound by
+/// memory and not by arithmetic: measured time is dominated by it.
 ///
 /// Source: Roy, "The Full PPO Training Step", § What this costs.
 /// Book: `cost.md`.

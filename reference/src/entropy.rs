@@ -39,12 +39,12 @@ pub fn entropy_grad_row(logits: &[f64], tau: f64, g: f64) -> Vec<f64> {
 /// H_t = −Σ_v π(v | x, y_<t) log π(v | x, y_<t)                             eq:entropy
 /// ```
 ///
-/// | symbol | argument | shape              | is                                                  |
-/// |--------|----------|--------------------|-----------------------------------------------------|
-/// | z      | `logits` | b of t_len × vocab | row t *produced* token t; before temperature        |
-/// | m      | `mask`   | b × t_len          | 1 where a response token is                         |
-/// | τ      | `tau`    | 1                  | temperature > 0                                     |
-/// | H      | result   | b × t_len          | nats, in [0, ln vocab]                              |
+/// | symbol | argument | shape              | is                                           |
+/// |--------|----------|--------------------|----------------------------------------------|
+/// | z      | `logits` | b of t_len × vocab | row t *produced* token t; before temperature |
+/// | m      | `mask`   | b × t_len          | 1 where a response token is                  |
+/// | τ      | `tau`    | 1                  | temperature > 0, the step's τ_ent            |
+/// | H      | result   | b × t_len          | nats, in [0, ln vocab]; +0 in masked slots   |
 ///
 /// 0 · log 0 is 0: a token that the vocabulary mask forbids (logit −∞) adds nothing. The distribution is
 /// the one that sampled, after temperature; OpenRLHF measured it before, until #1319.
@@ -63,7 +63,8 @@ pub fn entropy(logits: &[DMatrix<f64>], mask: &Mask, tau: f64) -> DMatrix<f64> {
 }
 // ANCHOR_END: entropy
 
-/// [`entropy_grad_row`] for every token: b of t_len × vocab, given `g` = ∂L/∂H, b × t_len.
+/// [`entropy_grad_row`] for every token: b of t_len × vocab, +0 in the rows of masked ones, given `g` = ∂L/∂H,
+/// b × t_len.
 ///
 /// # Panics
 ///

@@ -102,7 +102,8 @@ pub enum KlGrad {
 /// The estimate per token.
 ///
 /// ```text
-/// k1 = log π − log π_ref      abs = |k1|      k2 = ½ k1²      k3 = exp(−k1) − 1 + k1     eq:kl
+/// k = k1 = log π − log π_ref,  or |k1|,  or k2 = ½ k1²,  or k3 = exp(−k1) − 1 + k1         eq:kl
+/// k1 is first kept within ± clamp_in, and k then within ± clamp_out
 /// ```
 ///
 /// | symbol    | argument   | shape     | is                                                        |
@@ -110,7 +111,8 @@ pub enum KlGrad {
 /// | log π     | `logp`     | b × t_len | log-prob of the sampled token, the policy that sampled it |
 /// | log π_ref | `logp_ref` | b × t_len | the same token under the reference model                  |
 /// | m         | `mask`     | b × t_len | 1 where a response token is                               |
-/// | k         | result     | b × t_len | nats                                                      |
+/// |           | `estimate` |           | which of the four, and its clamps: [`KlEstimate`]         |
+/// | k         | result     | b × t_len | nats; +0 in masked slots                                  |
 ///
 /// The post calls its reward "shaped" and has no reference model at all; this is the term that shapes it.
 ///
@@ -128,7 +130,12 @@ pub fn kl(logp: &DMatrix<f64>, logp_ref: &DMatrix<f64>, mask: &Mask, estimate: K
 }
 // ANCHOR_END: kl
 
-/// ∂k/∂log π per token.
+/// ∂k/∂log π per token, b × t_len.
+///
+/// ```text
+/// k1: 1      abs: sign(k1)      k2: k1      k3: 1 − exp(−k1)      0 strictly beyond a clamp
+/// straight through: k1, whatever the estimator and its clamps
+/// ```
 ///
 /// # Panics
 ///

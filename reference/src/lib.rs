@@ -9,19 +9,19 @@
 //! | equation | function |
 //! |---|---|
 //! | V_t = W_v h_t | [`value_head::value_head`] |
-//! | log π(y_t) = z_a/τ − ln Σ exp(z_v/τ) | [`log_prob::log_prob`] |
+//! | log π(y_t) = z_a/τ − ln Σ_v exp(z_v/τ) | [`log_prob::log_prob`] |
 //! | k1, abs, k2, k3 | [`kl::kl`] |
-//! | s_t = \[t = slot\] score, r_t = s_t − β k_t | [`reward::place_scores`], [`reward::reward`] |
+//! | s_t = \[t = slot\] score, r_t = s_t − β_kl k_t | [`reward::place_scores`], [`reward::reward`] |
 //! | δ_t = r_t + γ V_{t+1} − V_t | [`gae::td_residual`] |
 //! | Â_t = Σ_l (γλ)^l δ_{t+l} | [`gae::gae`], derived [`gae::gae_recursion`] |
-//! | Âʷ = (Â − μ) / (σ + ε) | [`whiten::whiten`] |
+//! | Âʷ = (Â − μ) / (σ + ε_w) | [`whiten::whiten`] |
 //! | R_t = Â_t + V_old,t | [`returns::returns`] |
 //! | L_policy = −agg min(ρ Â, clip(ρ) Â) | [`policy_loss::policy_loss`] |
 //! | L_V = agg max((V − R)², (V_clip − R)²) | [`value_loss::value_loss`] |
 //! | H_t = −Σ_v π log π | [`entropy::entropy`] |
 //! | agg, six modes | [`aggregate::aggregate`] |
-//! | L_total = L_policy + c_V L_V − c_H H (+ β L_KL) | [`total_loss::total_loss`], [`total_loss::kl_loss`] |
-//! | ‖g‖, g min(1, max/(‖g‖ + 1e-6)) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
+//! | L_total = L_policy + c_V L_V − c_H H (+ β_loss L_KL) | [`total_loss::total_loss`], [`total_loss::kl_loss`] |
+//! | ‖g‖, g min(1, max_norm/(‖g‖ + 1e-6)) | [`grad_norm::grad_norm`], [`grad_norm::clip_grad_norm`] |
 //! | Adam | [`adam::adam`] |
 //! | the listing, line by line | [`step`], [`iteration`] |
 //! | the model under it | [`transformer`] |
@@ -31,7 +31,7 @@
 //!
 //! # Conventions
 //!
-//! - A (B, L) quantity is a matrix of b rows and t_len columns; logits are one t_len × vocab matrix per
+//! - A quantity per token is a matrix of b rows and t_len columns; logits are one t_len × vocab matrix per
 //!   sequence, and row t is the one that *produced* token t. Values are read from that same position.
 //! - Masked slots are never read and come out as +0. A NaN in a valid slot reaches the result.
 //! - Shapes and settings that cannot be meant end in a panic with one sentence; values never do.

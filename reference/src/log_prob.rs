@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 /// log π of every token of the vocabulary, from one row of logits.
 ///
 /// ```text
-/// log π(v) = z_v/τ − ln Σ_w exp(z_w/τ)
+/// log π(v) = z_v/τ − ln Σ_v′ exp(z_v′/τ)
 /// ```
 ///
 /// The largest z/τ is subtracted first, which changes nothing in exact arithmetic and keeps exp from
@@ -56,18 +56,19 @@ pub fn log_prob_grad_row(logits: &[f64], action: usize, tau: f64, g: f64) -> Vec
 /// log π(y_t | x, y_<t) = z_t,a/τ − ln Σ_v exp(z_t,v/τ),   a = y_t          eq:log-prob
 /// ```
 ///
-/// | symbol | argument  | shape                | is                                                |
-/// |--------|-----------|----------------------|---------------------------------------------------|
-/// | z      | `logits`  | b of t_len × vocab   | row t *produced* token t; before temperature      |
-/// | y      | `actions` | b × t_len            | the sampled token ids, below vocab                |
-/// | m      | `mask`    | b × t_len            | 1 where a response token is                       |
-/// | τ      | `tau`     | 1                    | temperature > 0, the one that sampled             |
-/// | log π  | result    | b × t_len            | nats, ≤ 0                                         |
+/// | symbol | argument  | shape              | is                                           |
+/// |--------|-----------|--------------------|----------------------------------------------|
+/// | z      | `logits`  | b of t_len × vocab | row t *produced* token t; before temperature |
+/// | y      | `actions` | b × t_len          | the sampled token ids, below vocab           |
+/// | m      | `mask`    | b × t_len          | 1 where a response token is                  |
+/// | τ      | `tau`     | 1                  | temperature > 0, the one that sampled        |
+/// | log π  | result    | b × t_len          | nats, ≤ 0; +0 in masked slots                |
 ///
 /// TRL divides by τ + 1e-7; OpenRLHF and verl by τ. Old and new log-probs must use the same τ, or the
 /// ratio is not 1 at the first inner step.
 ///
-/// Source: Roy, "The Full PPO Training Step", § One iteration, in code (`per_token_logps`).
+/// Source: Roy, "The Full PPO Training Step", § One iteration, in code, which calls it (`per_token_logps`,
+/// `policy.log_probs`) and does not print it.
 /// Book: `log-prob.md`. Fast: `optimized::log_prob`, `optimized::token_pass`.
 ///
 /// # Panics
@@ -81,7 +82,8 @@ pub fn log_prob(logits: &[DMatrix<f64>], actions: &DMatrix<usize>, mask: &Mask, 
 }
 // ANCHOR_END: log_prob
 
-/// [`log_prob_grad_row`] for every token: b of t_len × vocab, given `g` = ∂L/∂log π, b × t_len.
+/// [`log_prob_grad_row`] for every token: b of t_len × vocab, +0 in the rows of masked ones, given `g` = ∂L/∂log π,
+/// b × t_len.
 ///
 /// # Panics
 ///

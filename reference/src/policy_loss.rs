@@ -40,7 +40,7 @@ pub struct PolicyClip {
     pub eps_lo: f64,
     /// ε_hi > 0: the ratio's upper bound is 1 + ε_hi.
     pub eps_hi: f64,
-    /// c > 1: where Â < 0 the loss is at most −c Â; ∞ is off.
+    /// > 1: where Â < 0 the loss is at most −c_dual Â; ∞ is off.
     pub c_dual: f64,
     /// Bound > 0 on |log ρ| before exp; ∞ is off.
     pub log_ratio_clamp: f64,
@@ -108,19 +108,31 @@ fn token(logp: f64, logp_old: f64, adv: f64, clip: &PolicyClip) -> Token {
 /// ```text
 /// ρ_t      = π(y_t) / π_old(y_t) = exp(log π − log π_old)                  eq:ratio
 /// L_policy = agg_t −min( ρ_t Â_t, clip(ρ_t, 1 − ε_lo, 1 + ε_hi) Â_t )      eq:policy-loss
+///
+/// and with what the post leaves off:
+/// ρ_t           = exp( clip(log ρ_t, −log_ratio_clamp, log_ratio_clamp) ),   log ρ_t = log π − log π_old
+/// pessimistic_t = −min( ρ_t Â_t, clip(ρ_t, 1 − ε_lo, 1 + ε_hi) Â_t )
+/// bound_t       = −c_dual Â_t where Â_t < 0, else ∞
+/// L_policy      = agg_t w_t min(pessimistic_t, bound_t)
+///
+/// clip_frac       = Σ_b Σ_t [clip(ρ_t, …) Â_t < ρ_t Â_t] / n               Effective; the others at `ClipFrac`
+/// clip_frac_lower = Σ_b Σ_t [bound_t < pessimistic_t] / n
+/// approx_kl       = Σ_b Σ_t k(−log ρ_t) / n                                k of `eq:kl`; log ρ clipped if `KlOf` says
 /// ```
 ///
-/// | symbol    | argument   | shape     | is                                                          |
-/// |-----------|------------|-----------|-------------------------------------------------------------|
-/// | log π     | `logp`     | b × t_len | what the policy gives the token now, nats                   |
-/// | log π_old | `logp_old` | b × t_len | what it gave when it sampled the token; frozen              |
-/// | Â         | `adv`      | b × t_len | advantage, `eq:whiten`; frozen                              |
-/// | m         | `mask`     | b × t_len | 1 where a response token is                                 |
-/// | w         | `weights`  | b × t_len | importance weights on the loss of each token, last; or none |
-/// | ε, c      | `clip`     |           | radii, dual clip, clamp, and what is logged                 |
+/// | symbol    | argument   | shape     | is                                                                |
+/// |-----------|------------|-----------|-------------------------------------------------------------------|
+/// | log π     | `logp`     | b × t_len | what the policy gives the token now, nats                         |
+/// | log π_old | `logp_old` | b × t_len | what it gave when it sampled the token; frozen                    |
+/// | Â         | `adv`      | b × t_len | advantage, `eq:whiten`; frozen                                    |
+/// | m, n      | `mask`     | b × t_len | 1 where a response token is; n = Σ m                              |
+/// | w         | `weights`  | b × t_len | importance weights on the loss of each token, last; none is 1     |
+/// |           | `clip`     |           | ε_lo, ε_hi, c_dual, the clamp, and what is logged: [`PolicyClip`] |
+/// |           | `agg`      |           | how tokens become one number, `eq:aggregate`                      |
+/// | L_policy  | result     | 1         | unit of Â; with each token's loss and ρ, and what is logged       |
 ///
-/// The post's L is the sibling post's: ε_lo = ε_hi = 0.2, no dual clip, no clamp. verl clamps log ρ at
-/// ±20 and dual-clips at c = 3; OpenRLHF clamps; CleanRL and SB3 do neither and count `SignBlind`.
+/// The post's L_policy is the sibling post's: ε_lo = ε_hi = 0.2, no dual clip, no clamp. verl clamps log ρ at
+/// ±20 and dual-clips at c_dual = 3; OpenRLHF clamps at ±20; CleanRL and SB3 do neither and count `SignBlind`.
 /// The clip removes a gradient, it does not bound ρ: for Â < 0 the loss grows with ρ without limit.
 ///
 /// Source: Roy, "The Full PPO Training Step", § One iteration, in code (`L_policy`).
@@ -128,8 +140,8 @@ fn token(logp: f64, logp_old: f64, adv: f64, clip: &PolicyClip) -> Token {
 ///
 /// # Panics
 ///
-/// If the shapes differ, a radius is not > 0, c is not > 1, or no token is valid: `clip_frac` is a mean whatever
-/// `agg` is.
+/// If the shapes differ, a radius or the clamp is not > 0, c_dual is not > 1, no token is valid (`clip_frac` is a
+/// mean whatever `agg` is), or as [`aggregate`].
 #[doc(alias = "eq:ratio")]
 #[doc(alias = "eq:policy-loss")]
 // ANCHOR: policy_loss

@@ -38,22 +38,22 @@ pub fn score_slot(at: ScoreAt, row: usize, mask: &Mask, attended: Option<&Mask>)
 /// The scores at their slots, +0 elsewhere.
 ///
 /// ```text
-/// s_t = [t = slot] clip(score, −c, c)                                      eq:score-at
+/// s_t = [t = slot] clip(score, −score_clip, score_clip)                    eq:score-at
 /// ```
 ///
-/// | symbol | argument     | shape          | is                                                     |
-/// |--------|--------------|----------------|--------------------------------------------------------|
+/// | symbol | argument     | shape              | is                                                   |
+/// |--------|--------------|--------------------|------------------------------------------------------|
 /// | score  | `scores`     | b × 1 or b × t_len | the reward model's scalar a completion, or per token |
-/// |        | `at`         | 1              | which slot; `PerToken` wants b × t_len                 |
-/// | c      | `score_clip` | 1              | bound > 0 on the scalar; ∞ is off                      |
-/// | m      | `mask`       | b × t_len      | 1 where a response token is                            |
-/// |        | `attended`   | b × t_len      | 1 where any token is attended, for `LastAttended`      |
-/// | s      | result       | b × t_len      | reward; +0 off the slot, which may be a masked one     |
+/// |        | `at`         |                    | which slot; `PerToken` wants b × t_len               |
+/// |        | `score_clip` | 1                  | bound > 0 on the scalar; ∞ is off                    |
+/// | m      | `mask`       | b × t_len          | 1 where a response token is                          |
+/// |        | `attended`   | b × t_len          | 1 where any token is attended, for `LastAttended`    |
+/// | s      | result       | b × t_len          | reward; +0 off the slot, which may be a masked one   |
 ///
-/// OpenRLHF clips at ±10, DeepSpeed-Chat at ±5, others not.
+/// OpenRLHF clips at ±10, DeepSpeed-Chat at ±5, TRL 0.11 where asked, verl not. Where the score lands: [`ScoreAt`].
 ///
 /// Source: the post passes "scalar per completion" to GAE and does not say where it lands.
-/// Book: `reward.md`. Fast: `optimized::reward`.
+/// Book: `reward.md`. Fast: `optimized::place_scores`.
 ///
 /// # Panics
 ///
@@ -84,6 +84,10 @@ pub fn place_scores(
 /// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
 /// Where a score should land is not asked.
 ///
+/// ```text
+/// s_b,t = clip(score_t, −score_clip, score_clip)
+/// ```
+///
 /// # Panics
 ///
 /// If `score_clip` is not > 0, or unless there is one score per sequence and b = t_len.
@@ -102,18 +106,18 @@ pub fn broadcast_scores(scores: &DMatrix<f64>, score_clip: f64, (b, t_len): (usi
 /// The shaped reward of each token: the score where it lands, minus the KL penalty everywhere.
 ///
 /// ```text
-/// r_t = s_t − β k_t                                                        eq:shaped-reward
+/// r_t = s_t − β_kl k_t                                                     eq:shaped-reward
 /// ```
 ///
-/// | symbol | argument  | shape     | is                                                              |
-/// |--------|-----------|-----------|-----------------------------------------------------------------|
-/// | s      | `placed`  | b × t_len | the scores at their slots, `eq:score-at`                        |
-/// | k      | `kl`      | b × t_len | `eq:kl`, of the policy that sampled; none where β is 0          |
-/// | β      | `beta_kl` | 1         | penalty, reward per nat; 0 skips the term                       |
-/// | m      | `mask`    | b × t_len | slots that GAE will read                                        |
-/// | r      | result    | b × t_len | reward; +0 in masked slots, whatever score landed there         |
+/// | symbol | argument  | shape     | is                                                        |
+/// |--------|-----------|-----------|-----------------------------------------------------------|
+/// | s      | `placed`  | b × t_len | the scores at their slots, `eq:score-at`                  |
+/// | k      | `kl`      | b × t_len | `eq:kl`, of the policy that sampled; none where β_kl is 0 |
+/// | β_kl   | `beta_kl` | 1         | penalty, reward per nat; 0 skips the term                 |
+/// | m      | `mask`    | b × t_len | slots that GAE will read                                  |
+/// | r      | result    | b × t_len | reward; +0 in masked slots, whatever score landed there   |
 ///
-/// The post says "zero everywhere except the final token", which is this with β = 0.
+/// The post says "zero everywhere except the final token", which is this with β_kl = 0.
 ///
 /// Source: Roy, "The Full PPO Training Step", § GAE: where the advantages come from ("shaped reward").
 /// Book: `reward.md`. Fast: `optimized::reward`.

@@ -17,18 +17,19 @@ use crate::{
 /// the page. Each can be set alone, so that its effect can be seen alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Listing {
-    /// R = whitened Â + V_old: the mean of the critic's target is then its own mean. (Listing, line 8.)
+    /// R = Âʷ + V_old: the mean of the critic's target is then its own mean. (Listing, `returns = advantages +
+    /// old_values`.)
     pub returns_from_whitened: bool,
     /// Every slot is valid, padding too: no mask anywhere. (Listing, every `.mean()` and `.std()`.)
     pub unmasked: bool,
     /// The (B,) scores meet the (B, L) values without a token axis, so that score t is paid at token t of
-    /// every row; possible only where B = L. (Listing, `compute_gae(rewards, old_values)`.)
+    /// every row; possible only where b = t_len. (Listing, `compute_gae(rewards, old_values)`.)
     pub score_broadcast: bool,
     /// No KL in the reward, though it is called shaped: "zero everywhere except the final token". (§ GAE.)
     pub unshaped_reward: bool,
     /// + c_H H in a loss that is minimised: a step then lowers the entropy. (§ The entropy bonus.)
     pub entropy_added: bool,
-    /// ε_v is the ratio's ε, "the same clip radius", whatever the unit of the return. (§ The value loss.)
+    /// ε_v is the ratio's ε_hi, "the same clip radius", whatever the unit of the return. (§ The value loss.)
     pub shared_clip_radius: bool,
 }
 
@@ -55,13 +56,13 @@ pub struct Settings {
     pub gamma: f64,
     /// λ in [0, 1].
     pub lambda: f64,
-    /// The returns' own λ; the advantages' where none.
+    /// λ_critic in [0, 1], the returns' own λ; the advantages' where none.
     pub lambda_critic: Option<f64>,
     /// Where a completion's score lands.
     pub score_at: ScoreAt,
     /// Bound > 0 on the score; ∞ is off.
     pub score_clip: f64,
-    /// β of the KL inside the reward.
+    /// β_kl, of the KL inside the reward.
     pub beta_kl: f64,
     /// Its estimator.
     pub kl: KlEstimate,
@@ -77,7 +78,7 @@ pub struct Settings {
     pub value_clip: ValueClip,
     /// Whether ½ stands in front of it.
     pub half: Half,
-    /// c_V, c_H and the KL loss's β.
+    /// c_V, c_H and β_loss.
     pub coefficients: Coefficients,
     /// The KL loss's estimator.
     pub kl_loss: KlEstimate,
@@ -85,9 +86,9 @@ pub struct Settings {
     pub kl_loss_grad: KlGrad,
     /// How tokens become one number, in every loss.
     pub agg: Agg,
-    /// τ > 0 of the log-probs.
+    /// τ > 0, of the log-probs.
     pub tau: f64,
-    /// τ > 0 of the entropy.
+    /// τ_ent > 0, of the entropy.
     pub tau_ent: f64,
     /// Departures of the post that are on.
     pub listing: Listing,

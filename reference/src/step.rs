@@ -94,7 +94,7 @@ pub struct Losses {
 ///
 /// # Panics
 ///
-/// As the terms it calls; if `score_broadcast` is on and b is not t_len; if β ≠ 0 and `logp_ref` is absent.
+/// As the terms it calls; if `score_broadcast` is on and b is not t_len; if β_kl ≠ 0 and `logp_ref` is absent.
 // ANCHOR: rollout_phase
 pub fn rollout_phase(rollout: &Rollout, settings: &Settings) -> Targets {
     let s = settings.as_listed();
@@ -161,7 +161,7 @@ pub fn losses(rollout: &Rollout, targets: &Targets, now: &Now, settings: &Settin
     // loss = L_policy + 0.5 * L_value - 0.01 * H
     let total = total_loss(policy.loss, value.loss, ent, l_kl.unwrap_or(0.0), s.coefficients);
 
-    // loss.backward(), down to what the model says; L_total has gradient 1, c_V, −c_H, β in its parts
+    // loss.backward(), down to what the model says; L_total has gradient 1, c_V, −c_H, β_loss in its parts
     let c = s.coefficients;
     let from_policy = policy_loss_grad(&now.logp, logp_old, adv, mask, w, &s.clip, s.agg);
     let grad_logp = match logp_ref {

@@ -13,15 +13,23 @@ use nalgebra::DMatrix;
 /// L_KL = agg_t k(log π − log π_ref)                                        eq:kl-loss
 /// ```
 ///
-/// `logp` (now, not old), `logp_ref` and `mask` are b × t_len; nats. The post has no such term; verl's
-/// `use_kl_loss`, OpenRLHF and GRPO have.
+/// | symbol    | argument   | shape     | is                                                       |
+/// |-----------|------------|-----------|----------------------------------------------------------|
+/// | log π     | `logp`     | b × t_len | what the policy gives the token now, not when it sampled |
+/// | log π_ref | `logp_ref` | b × t_len | the same token under the reference model                 |
+/// | m         | `mask`     | b × t_len | 1 where a response token is                              |
+/// | k         | `estimate` |           | the estimator and its clamps, `eq:kl`                    |
+/// |           | `agg`      |           | how tokens become one number, `eq:aggregate`             |
+/// | L_KL      | result     | 1         | nats                                                     |
+///
+/// The post has no such term; verl's `use_kl_loss`, OpenRLHF and GRPO have.
 ///
 /// Source: verl, `kl_penalty`, for the kinds.
-/// Book: `total-loss.md`. Fast: `optimized::total_loss`.
+/// Book: `total-loss.md`. Fast: `optimized::kl_loss`.
 ///
 /// # Panics
 ///
-/// If the shapes differ or nothing is valid where a mean is needed.
+/// As [`kl`] and [`aggregate`].
 #[doc(alias = "eq:kl-loss")]
 pub fn kl_loss(
     logp: &DMatrix<f64>,
@@ -33,7 +41,7 @@ pub fn kl_loss(
     aggregate(&kl(logp, logp_ref, mask, estimate), mask, agg)
 }
 
-/// ∂L_KL/∂log π, b × t_len.
+/// ∂L_KL/∂log π, b × t_len: the weight of each token in `agg` times [`kl_grad`].
 ///
 /// # Panics
 ///
@@ -58,26 +66,27 @@ pub struct Coefficients {
     pub c_v: f64,
     /// c_H: positive rewards entropy, since the loss is minimised.
     pub c_h: f64,
-    /// β of the KL loss.
+    /// β_loss, of the KL loss.
     pub beta_loss: f64,
 }
 
 /// The scalar that one backward pass differentiates.
 ///
 /// ```text
-/// L_total = L_policy + c_V L_V − c_H H + β L_KL                            eq:total-loss
+/// L_total = L_policy + c_V L_V − c_H H + β_loss L_KL                       eq:total-loss
 /// ```
 ///
-/// | symbol   | argument       | is                                                              |
-/// |----------|----------------|-----------------------------------------------------------------|
-/// | L_policy | `l_policy`     | `eq:policy-loss`                                                |
-/// | L_V      | `l_v`          | `eq:value-loss`                                                 |
-/// | H        | `ent`          | aggregated `eq:entropy`, nats, positive                         |
-/// | L_KL     | `l_kl`         | `eq:kl-loss`; the post has none (β = 0)                         |
-/// | c, β     | `coefficients` | what each is multiplied by                                      |
+/// | symbol           | argument       | is                                           |
+/// |------------------|----------------|----------------------------------------------|
+/// | L_policy         | `l_policy`     | `eq:policy-loss`                             |
+/// | L_V              | `l_v`          | `eq:value-loss`                              |
+/// | H                | `ent`          | aggregated `eq:entropy`, nats, positive      |
+/// | L_KL             | `l_kl`         | `eq:kl-loss`; the post has none (β_loss = 0) |
+/// | c_V, c_H, β_loss | `coefficients` | what each is multiplied by; 0 skips its term |
+/// | L_total          | result         | one number, whose parts have their own units |
 ///
-/// The gradient in each part is its coefficient: 1, c_V, −c_H, β. The post once writes +β_H E\[H\] "while
-/// the surrogate loss is being minimized"; the sign here is that of its L_total and of its code.
+/// The gradient in each part is its coefficient: 1, c_V, −c_H, β_loss. The post once adds E\[H\] with a plus, by a
+/// coefficient β_H, "while the surrogate loss is being minimized"; the sign here is that of its L_total and code.
 ///
 /// Source: Roy, "The Full PPO Training Step", § The combined loss and why the inner loop exists.
 /// Book: `total-loss.md`. Fast: `optimized::total_loss`.

@@ -15,8 +15,8 @@ pub enum StateAt {
 
 /// The hidden states that the response's values are read from, t_len × d_model.
 ///
-/// `hidden` holds one row per position of prompt and response. With a prompt of p tokens, token t of the
-/// response stands at position p + t and was produced by the state at p + t − 1.
+/// `hidden` holds one row per position of prompt and response. Token t of the response stands at position
+/// prompt_len + t and was produced by the state at prompt_len + t − 1.
 ///
 /// # Panics
 ///
@@ -39,15 +39,15 @@ pub fn response_states(hidden: &DMatrix<f64>, prompt_len: usize, t_len: usize, a
 /// The value of each state: one learned row vector times the hidden state.
 ///
 /// ```text
-/// V_t = W_v h_t = Σ_d W_v,d h_t,d                                 eq:value-head
+/// V_t = W_v h_t = Σ_d W_v,d h_t,d                                          eq:value-head
 /// ```
 ///
-/// | symbol | argument | shape                  | is                                               |
-/// |--------|----------|------------------------|--------------------------------------------------|
-/// | W_v    | `w_v`    | 1 × d_model            | the value head, a row and not a column           |
-/// | h      | `h`      | b of t_len × d_model   | row t is the state that *produced* token t       |
-/// | m      | `mask`   | b × t_len              | 1 where a response token is                      |
-/// | V      | result   | b × t_len              | expected return from token t on, reward's unit   |
+/// | symbol | argument | shape                | is                                                                 |
+/// |--------|----------|----------------------|--------------------------------------------------------------------|
+/// | W_v    | `w_v`    | 1 × d_model          | the value head, a row and not a column                             |
+/// | h      | `h`      | b of t_len × d_model | row t is the state that *produced* token t                         |
+/// | m      | `mask`   | b × t_len            | 1 where a response token is                                        |
+/// | V      | result   | b × t_len            | expected return from token t on, reward's unit; +0 in masked slots |
 ///
 /// The post puts the head on the policy's last layer; verl, OpenRLHF and TRL from 0.12 train a separate
 /// critic. Peers slice the states `[prompt−1:−1]`, see [`response_states`].

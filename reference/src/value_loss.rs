@@ -54,17 +54,23 @@ pub struct ValueLoss {
 /// Clipped value loss: per token the worse of two squared errors, then aggregated.
 ///
 /// ```text
-/// V_clip,t = clip(V_t, V_old,t − ε_v, V_old,t + ε_v)                       eq:value-clip
-/// L_V      = agg_t max( (V_t − R_t)², (V_clip,t − R_t)² )                  eq:value-loss
+/// V_clip,t  = clip(V_t, V_old,t − ε_v, V_old,t + ε_v)                      eq:value-clip
+/// L_V       = agg_t max( (V_t − R_t)², (V_clip,t − R_t)² )                 eq:value-loss
+///             the first or the second square alone by `ValueClip`; all of it times ½ by `Half::Yes`
+/// clip_frac = Σ_b Σ_t [(V_clip,t − R_t)² > (V_t − R_t)²] / n               whatever `form` and `agg` are
 /// ```
 ///
-/// | symbol | argument | shape     | is                                                         |
-/// |--------|----------|-----------|------------------------------------------------------------|
-/// | V      | `v`      | b × t_len | what the critic says now                                   |
-/// | V_old  | `v_old`  | b × t_len | what it said when the rollout was made; frozen             |
-/// | R      | `ret`    | b × t_len | return, `eq:return`; same unit as the reward               |
-/// | m      | `mask`   | b × t_len | 1 where a response token is                                |
-/// | ε_v    | `eps_v`  | 1         | clip radius > 0, in units of the return, *not* the ratio's |
+/// | symbol | argument | shape     | is                                                              |
+/// |--------|----------|-----------|-----------------------------------------------------------------|
+/// | V      | `v`      | b × t_len | what the critic says now                                        |
+/// | V_old  | `v_old`  | b × t_len | what it said when the rollout was made; frozen                  |
+/// | R      | `ret`    | b × t_len | return, `eq:return`; same unit as the reward                    |
+/// | m, n   | `mask`   | b × t_len | 1 where a response token is; n = Σ m                            |
+/// | ε_v    | `eps_v`  | 1         | clip radius > 0, in units of the return, *not* the ratio's      |
+/// |        | `form`   |           | which squared error counts                                      |
+/// |        | `agg`    |           | how tokens become one number, `eq:aggregate`                    |
+/// |        | `half`   |           | whether ½ stands in front                                       |
+/// | L_V    | result   | 1         | unit of the return, squared; with each token's error, clip_frac |
 ///
 /// The post has no ½ here and leaves it to c_V in `eq:total-loss`: `Half::No`. verl's page and CleanRL
 /// put one in front: `Half::Yes`. The page's `vf_clipfrac` is `clip_frac` here, strictly larger, so that
@@ -78,7 +84,8 @@ pub struct ValueLoss {
 ///
 /// # Panics
 ///
-/// If the shapes differ, `eps_v` is not positive, or no token is valid: `clip_frac` is a mean whatever `agg` is.
+/// If the shapes differ, `eps_v` is not > 0, no token is valid (`clip_frac` is a mean whatever `agg` is), or as
+/// [`aggregate`].
 #[doc(alias = "eq:value-clip")]
 #[doc(alias = "eq:value-loss")]
 // ANCHOR: value_loss
@@ -114,16 +121,17 @@ pub fn value_loss(
 /// ∂L_V/∂V, b × t_len.
 ///
 /// ```text
-/// max:          2 (V − R), or 0 where the clipped error is strictly the larger
-/// clipped only: 2 (V − R), or 0 where V is strictly outside its range
-/// off:          2 (V − R)
+/// ∂L_V/∂V_t = ∂agg/∂q_t · slope_t, times ½ by `Half::Yes`
+/// max:          slope = 2 (V − R), or 0 where the clipped error is strictly the larger
+/// clipped only: slope = 2 (V − R), or 0 where V is strictly outside its range
+/// off:          slope = 2 (V − R)
 /// ```
 ///
-/// A tie keeps the plain branch: at the bound itself the gradient is 2 (V − R).
+/// A tie keeps the plain branch: at the bound itself the gradient is 2 (V − R). Arguments as [`value_loss`].
 ///
 /// # Panics
 ///
-/// If the shapes differ, `eps_v` is not positive, or nothing is valid where a mean is needed.
+/// If the shapes differ, `eps_v` is not > 0, or as [`aggregate_grad`].
 #[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
 pub fn value_loss_grad(
     v: &DMatrix<f64>,

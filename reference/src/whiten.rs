@@ -12,19 +12,19 @@ use nalgebra::DMatrix;
 pub enum Variance {
     /// n: OpenRLHF, open-instruct.
     Population,
-    /// n − 1, torch's `std`: the post, verl, TRL, CleanRL, SB3. The sample variance becomes 1, not the
+    /// n − 1, torch's `std`: the post, verl, TRL, NeMo-RL, CleanRL, SB3. The sample variance becomes 1, not the
     /// population's.
     Sample,
 }
 
-/// Where ε keeps the division from zero.
+/// Where ε_w keeps the division from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EpsAt {
-    /// std + ε: the post, CleanRL, SB3.
+    /// σ + ε_w: the post, CleanRL, SB3.
     Std,
-    /// √(var + ε): verl, TRL, NeMo-RL.
+    /// √(σ² + ε_w): verl, TRL, NeMo-RL.
     UnderRoot,
-    /// √max(var, ε): OpenRLHF.
+    /// √max(σ², ε_w): OpenRLHF.
     VarFloor,
 }
 
@@ -42,7 +42,7 @@ pub enum ShiftMean {
 pub struct Whitening {
     /// n or n − 1.
     pub variance: Variance,
-    /// Where ε goes.
+    /// Where ε_w goes.
     pub eps_at: EpsAt,
     /// ε_w ≥ 0.
     pub eps_w: f64,
@@ -65,23 +65,27 @@ pub struct Whitened {
 ///
 /// ```text
 /// Âʷ_t = (Â_t − μ) / (σ + ε_w)                                             eq:whiten
-/// μ = Σ_t Â_t / n        σ² = Σ_t (Â_t − μ)² / (n − 1)
+/// μ = Σ_b Σ_t Â_t / n        σ² = Σ_b Σ_t (Â_t − μ)² / (n − 1)
 /// ```
 ///
-/// | symbol | argument | shape     | is                                                                |
-/// |--------|----------|-----------|-------------------------------------------------------------------|
-/// | Â      | `adv`    | b × t_len | `eq:gae`                                                          |
-/// | m      | `mask`   | b × t_len | 1 where a response token is; n = Σ m                              |
-/// | ε_w    | `how`    |           | ε and its place, n or n − 1, mean shifted or kept                 |
+/// | symbol | argument | shape     | is                                                                              |
+/// |--------|----------|-----------|---------------------------------------------------------------------------------|
+/// | Â      | `adv`    | b × t_len | `eq:gae`                                                                        |
+/// | m, n   | `mask`   | b × t_len | 1 where a response token is; n = Σ m                                            |
+/// | ε_w    | `how`    |           | its size and place, n or n − 1, mean shifted or kept: [`Whitening`]             |
+/// | Âʷ     | result   | b × t_len | no unit; +0 in masked slots; beside it μ and σ² in the unit of Â and its square |
 ///
-/// n = 1 with the sample variance is 0/0: NaN, as in torch; with the population variance it is 0.
+/// The sums run over the valid tokens of the whole batch; the post's run over every slot, and CleanRL and SB3 whiten
+/// each minibatch alone. n = 1 with the sample variance is 0/0: NaN, as in torch; with the population variance it
+/// is 0 where ε_w > 0.
 ///
-/// Source: Roy, "The Full PPO Training Step", § GAE and the listing (`(a − a.mean()) / (a.std() + 1e-8)`).
+/// Source: Roy, "The Full PPO Training Step", § GAE: where the advantages come from, and the listing
+/// (`(advantages - advantages.mean()) / (advantages.std() + 1e-8)`).
 /// Book: `whiten.md`. Fast: `optimized::whiten`.
 ///
 /// # Panics
 ///
-/// If the shapes differ, no token is valid, or ε_w < 0.
+/// If the shapes differ, no token is valid, or ε_w is not ≥ 0.
 #[doc(alias = "eq:whiten")]
 // ANCHOR: whiten
 pub fn whiten(adv: &DMatrix<f64>, mask: &Mask, how: Whitening) -> Whitened {

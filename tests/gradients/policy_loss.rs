@@ -46,9 +46,9 @@ pub(crate) fn to_kink(log_ratio: f64, clip: &PolicyClip) -> f64 {
     kinks.iter().chain(&clamps).map(distance).fold(f64::INFINITY, f64::min)
 }
 
-/// What one token may be off by, in units of |w Â| max(ρ, 1), which bounds its loss (c and 1 + ε_hi are
+/// What one token may be off by, in units of |w Â| max(ρ, 1), which bounds its loss (c_dual and 1 + ε_hi are
 /// taken only below ρ): log ρ has one rounding of itself, which exp hands on, exp two more, the products
-/// with Â and w and the bounds 1 ± ε and c Â four. 2h adds under 1 %, allowed as a fifth.
+/// with Â and w and the bounds 1 − ε_lo, 1 + ε_hi and c_dual Â four. 2h adds under 1 %, allowed as a fifth.
 pub(crate) fn token_err(log_ratio: f64) -> f64 {
     U * (log_ratio.abs() + 8.0)
 }

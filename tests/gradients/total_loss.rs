@@ -34,7 +34,7 @@ fn the_gradient_of_the_kl_loss_is_its_slope() {
     }
 }
 
-/// Its gradient in (L_policy, L_V, H, L_KL) is (1, c_V, −c_H, β).
+/// Its gradient in (L_policy, L_V, H, L_KL) is (1, c_V, −c_H, β_loss).
 #[test]
 fn the_total_has_its_coefficients_for_a_gradient() {
     let parts = dmatrix![0.5, 1.25, 0.75, -0.25];

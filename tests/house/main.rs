@@ -2,5 +2,6 @@
 
 mod files;
 mod labels;
+mod notation;
 mod readme;
 mod suites;

@@ -62,7 +62,7 @@ pub struct Rolled<'a> {
 /// # Errors
 ///
 /// As the terms it calls; if the mask is a part of a batch, `score_broadcast` is on and rows have not as many
-/// slots as there are rows, or β ≠ 0 and `logp_ref` is absent. The room then holds nothing of use.
+/// slots as there are rows, or β_kl ≠ 0 and `logp_ref` is absent. The room then holds nothing of use.
 pub fn rollout_phase<'a>(
     on: Backend,
     rollout: &Rollout<'a>,

@@ -10,13 +10,15 @@ use nalgebra::DMatrix;
 /// ∂L_policy/∂log π, b × t_len.
 ///
 /// ```text
-/// ∂ρ/∂log π = ρ, so ∂(−ρ Â)/∂log π = −ρ Â; 0 where the clipped surrogate is strictly the smaller,
-/// the dual clip acts, or log ρ is strictly beyond its clamp. A tie keeps the unclipped branch.
+/// ∂L_policy/∂log π_t = ∂agg/∂q_t · w_t · −ρ_t Â_t,      since ∂ρ/∂log π = ρ
 /// ```
+///
+/// 0 where the clipped surrogate is strictly the smaller, the dual clip acts, or log ρ is strictly beyond its clamp.
+/// A tie keeps the unclipped branch. Arguments as [`policy_loss`](super::policy_loss).
 ///
 /// # Panics
 ///
-/// If the shapes differ, a radius is not > 0, c is not > 1, or nothing is valid where a mean is needed.
+/// If the shapes differ, a radius or the clamp is not > 0, c_dual is not > 1, or as [`aggregate_grad`].
 pub fn policy_loss_grad(
     logp: &DMatrix<f64>,
     logp_old: &DMatrix<f64>,

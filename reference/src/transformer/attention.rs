@@ -24,37 +24,37 @@ pub struct Weights {
 /// What [`forward`] computed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attention {
-    /// n × d_model: Q.
+    /// n_pos × d_model.
     pub query: DMatrix<f64>,
-    /// n × d_model: K.
+    /// n_pos × d_model.
     pub key: DMatrix<f64>,
-    /// n × d_model: C.
+    /// n_pos × d_model.
     pub content: DMatrix<f64>,
-    /// n_heads of n × n: α, row i over what position i reads; +0 for j > i.
+    /// n_heads of n_pos × n_pos: α, row i over what position i reads; +0 for j > i.
     pub alpha: Vec<DMatrix<f64>>,
-    /// n × d_model: what each head found, side by side.
+    /// n_pos × d_model: what each head found, side by side.
     pub found: DMatrix<f64>,
-    /// n × d_model: o.
+    /// n_pos × d_model: o.
     pub out: DMatrix<f64>,
 }
 
 /// Causal attention: position i reads those j ≤ i, each by how well its key meets i's query.
 ///
 /// ```text
-/// Q = W_query u      K = W_key u      C = W_content u                      cut into heads of d_head columns
-/// e_i,j = Q_i · K_j / √d_head                                              j ≤ i
-/// α_i,j = exp(e_i,j) / Σ_{l ≤ i} exp(e_i,l)                                0 for j > i
-/// found_i = Σ_{j ≤ i} α_i,j C_j                o = W_join found            heads side by side
+/// query = W_query u      key = W_key u      content = W_content u          cut into heads of d_head columns
+/// e_i,j = query_i · key_j / √d_head                                        j ≤ i
+/// α_i,j = exp(e_i,j) / Σ_{j′ ≤ i} exp(e_i,j′)                              0 for j > i
+/// found_i = Σ_{j ≤ i} α_i,j content_j          o = W_join found            heads side by side
 /// ```
 ///
-/// | symbol | argument  | shape         | is                                       |
-/// |--------|-----------|---------------|------------------------------------------|
-/// | W      | `w`       |               | see [`Weights`]                          |
-/// |        | `n_heads` | 1             | divides d_model                          |
-/// | u      | `input`   | n × d_model   | a row per position                       |
-/// | o      | result    | n × d_model   | with what led to it                      |
+/// | symbol | argument  | shape           | is                  |
+/// |--------|-----------|-----------------|---------------------|
+/// | W      | `w`       |                 | see [`Weights`]     |
+/// |        | `n_heads` | 1               | divides d_model     |
+/// | u      | `input`   | n_pos × d_model | a row per position  |
+/// | o      | result    | n_pos × d_model | with what led to it |
 ///
-/// What others call value and write V is C here: V is the critic's.
+/// What others write Q, K and V is query, key and content here: K is a number of epochs and V the critic's.
 ///
 /// Source: Vaswani et al., "Attention Is All You Need" (2017).
 ///
@@ -83,17 +83,17 @@ pub fn forward(w: &Weights, n_heads: usize, input: &DMatrix<f64>) -> Attention {
 pub struct Grad {
     /// ∂L/∂W of the four.
     pub w: Weights,
-    /// n × d_model: ∂L/∂u.
+    /// n_pos × d_model: ∂L/∂u.
     pub input: DMatrix<f64>,
 }
 
-/// From ∂L/∂o, n × d_model, to weights and input; `made` is what [`forward`] gave.
+/// From ∂L/∂o, n_pos × d_model, to weights and input; `made` is what [`forward`] gave.
 ///
 /// ```text
 /// ∂L/∂found = W_joinᵀ ∂L/∂o                                                and in each head
-/// ∂L/∂C_j   = Σ_i α_i,j ∂L/∂found_i            ∂L/∂α_i,j = ∂L/∂found_i · C_j
-/// ∂L/∂e_i,j = α_i,j ( ∂L/∂α_i,j − Σ_l α_i,l ∂L/∂α_i,l )
-/// ∂L/∂Q_i   = Σ_j ∂L/∂e_i,j K_j / √d_head      ∂L/∂K_j = Σ_i ∂L/∂e_i,j Q_i / √d_head
+/// ∂L/∂content_j = Σ_i α_i,j ∂L/∂found_i        ∂L/∂α_i,j = ∂L/∂found_i · content_j
+/// ∂L/∂e_i,j = α_i,j ( ∂L/∂α_i,j − Σ_j′ α_i,j′ ∂L/∂α_i,j′ )
+/// ∂L/∂query_i = Σ_j ∂L/∂e_i,j key_j / √d_head  ∂L/∂key_j = Σ_i ∂L/∂e_i,j query_i / √d_head
 /// ∂L/∂u     = what the three linear maps send back, added: query, key, content
 /// ```
 ///
@@ -147,7 +147,7 @@ fn causal_softmax(affinity: &DMatrix<f64>) -> DMatrix<f64> {
 
 fn causal_softmax_grad(alpha: &DMatrix<f64>, grad_alpha: &DMatrix<f64>) -> DMatrix<f64> {
     let n = alpha.nrows();
-    let mean: Vec<f64> = (0..n).map(|i| sum((0..=i).map(|l| alpha[(i, l)] * grad_alpha[(i, l)]))).collect();
+    let mean: Vec<f64> = (0..n).map(|i| sum((0..=i).map(|j| alpha[(i, j)] * grad_alpha[(i, j)]))).collect();
     DMatrix::from_fn(n, n, |i, j| if j <= i { alpha[(i, j)] * (grad_alpha[(i, j)] - mean[i]) } else { 0.0 })
 }
 

@@ -25,23 +25,23 @@ pub struct Block {
 /// What [`forward`] computed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passed {
-    /// n × d_model: u, the state that came in.
+    /// n_pos × d_model: u, the state that came in.
     pub input: DMatrix<f64>,
-    /// n × d_model: its norm.
+    /// n_pos × d_model: its norm.
     pub normed: DMatrix<f64>,
     /// What attention made of it.
     pub attention: Attention,
-    /// n × d_model: u plus attention.
+    /// n_pos × d_model: u plus attention.
     pub middle: DMatrix<f64>,
-    /// n × d_model: the norm of that.
+    /// n_pos × d_model: the norm of that.
     pub normed_middle: DMatrix<f64>,
     /// What the MLP made of it.
     pub mlp: Mlp,
-    /// n × d_model: o, the middle plus the MLP.
+    /// n_pos × d_model: o, the middle plus the MLP.
     pub out: DMatrix<f64>,
 }
 
-/// One block on the states of one sequence, n × d_model.
+/// One block on the states of one sequence, n_pos × d_model.
 ///
 /// ```text
 /// middle = u + attention(norm(u))                      o = middle + mlp(norm(middle))
@@ -60,7 +60,7 @@ pub fn forward(block: &Block, n_heads: usize, input: &DMatrix<f64>) -> Passed {
     Passed { input: input.clone(), normed, attention, middle, normed_middle, mlp, out }
 }
 
-/// From ∂L/∂o, n × d_model, to the parameters and ∂L/∂u; `passed` is what [`forward`] gave.
+/// From ∂L/∂o, n_pos × d_model, to the parameters and ∂L/∂u; `passed` is what [`forward`] gave.
 ///
 /// ```text
 /// ∂L/∂middle = ∂L/∂o + what norm and MLP send back     ∂L/∂u = ∂L/∂middle + what norm and attention do

@@ -6,16 +6,16 @@ use nalgebra::DMatrix;
 /// The state of each position before any layer.
 ///
 /// ```text
-/// h_i = E[y_i] + P[first + i]
+/// h_i = E[ids_i] + P[first + i]
 /// ```
 ///
-/// | symbol | argument | shape                  | is                                              |
-/// |--------|----------|------------------------|-------------------------------------------------|
-/// | E      | `tokens` | vocab × d_model        | a row per token                                 |
-/// | P      | `places` | positions × d_model    | a row per position                              |
-/// | y      | `ids`    | n                      | prompt and response, one after the other        |
-/// |        | `first`  | 1                      | the place of the first of them                  |
-/// | h      | result   | n × d_model            | a row per position                              |
+/// | symbol | argument | shape               | is                                       |
+/// |--------|----------|---------------------|------------------------------------------|
+/// | E      | `tokens` | vocab × d_model     | a row per token                          |
+/// | P      | `places` | positions × d_model | a row per position                       |
+/// |        | `ids`    | n_pos               | prompt and response, one after the other |
+/// |        | `first`  | 1                   | the place of the first of them           |
+/// | h      | result   | n_pos × d_model     | a row per position                       |
 ///
 /// # Panics
 ///
@@ -34,10 +34,10 @@ pub struct Grad {
     pub places: DMatrix<f64>,
 }
 
-/// From ∂L/∂h, n × d_model, to both tables of `vocab` and `positions` rows.
+/// From ∂L/∂h, n_pos × d_model, to both tables of `vocab` and `positions` rows.
 ///
 /// ```text
-/// ∂L/∂E_v = Σ_i [y_i = v] ∂L/∂h_i                      ∂L/∂P_{first + i} = ∂L/∂h_i
+/// ∂L/∂E_v = Σ_i [ids_i = v] ∂L/∂h_i                    ∂L/∂P_{first + i} = ∂L/∂h_i
 /// ```
 ///
 /// # Panics

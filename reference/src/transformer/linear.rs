@@ -6,14 +6,14 @@ use nalgebra::DMatrix;
 /// W times the input of each position.
 ///
 /// ```text
-/// o_i,a = Σ_d W_a,d u_i,d                                     o = u Wᵀ
+/// o_i,d′ = Σ_d W_d′,d u_i,d                                   o = u Wᵀ
 /// ```
 ///
-/// | symbol | argument | shape          | is                               |
-/// |--------|----------|----------------|----------------------------------|
-/// | W      | `w`      | d_out × d_in   | the weights, a row per output    |
-/// | u      | `input`  | n × d_in       | a row per position               |
-/// | o      | result   | n × d_out      | a row per position               |
+/// | symbol | argument | shape         | is                            |
+/// |--------|----------|---------------|-------------------------------|
+/// | W      | `w`      | d_out × d_in  | the weights, a row per output |
+/// | u      | `input`  | n_pos × d_in  | a row per position            |
+/// | o      | result   | n_pos × d_out | a row per position            |
 ///
 /// # Panics
 ///
@@ -27,14 +27,14 @@ pub fn forward(w: &DMatrix<f64>, input: &DMatrix<f64>) -> DMatrix<f64> {
 pub struct Grad {
     /// d_out × d_in: ∂L/∂W.
     pub w: DMatrix<f64>,
-    /// n × d_in: ∂L/∂u.
+    /// n_pos × d_in: ∂L/∂u.
     pub input: DMatrix<f64>,
 }
 
-/// From ∂L/∂o, n × d_out, to weights and input.
+/// From ∂L/∂o, n_pos × d_out, to weights and input.
 ///
 /// ```text
-/// ∂L/∂W_a,d = Σ_i ∂L/∂o_i,a · u_i,d                    ∂L/∂u_i,d = Σ_a ∂L/∂o_i,a · W_a,d
+/// ∂L/∂W_d′,d = Σ_i ∂L/∂o_i,d′ · u_i,d                  ∂L/∂u_i,d = Σ_d′ ∂L/∂o_i,d′ · W_d′,d
 /// ```
 ///
 /// # Panics

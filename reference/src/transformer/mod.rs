@@ -1,10 +1,10 @@
 //! A small language model with two heads, forward and backward, written out layer by layer.
 //!
 //! ```text
-//! h⁰ = E[y] + P                                   embedding
-//! hᵏ = block(hᵏ⁻¹) for each block                 norm, attention, norm, mlp
-//! h  = norm(h of the last block)
-//! z  = W_lm h        V = W_v h                    the two heads, on one backbone
+//! h ← E[ids] + P                                  embedding
+//! h ← block(h) for each block                     norm, attention, norm, mlp
+//! h ← norm(h)
+//! z = W_lm h        V = W_v h                     the two heads, on one backbone
 //! ```
 //!
 //! Each layer is a file with `forward` and a `backward` derived by hand; the first returns what the second
@@ -53,15 +53,15 @@ pub struct Transformer {
 /// What [`Transformer::states`] computed of one sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
-    /// prompt and response, one after the other.
+    /// n_pos: prompt and response, one after the other.
     pub ids: Vec<usize>,
     /// The place of the first of them.
     pub first: usize,
     /// What each block computed.
     pub blocks: Vec<Passed>,
-    /// n × d_model: the state that leaves the last block.
+    /// n_pos × d_model: the state that leaves the last block.
     pub last: DMatrix<f64>,
-    /// n × d_model: h, its norm, which both heads read.
+    /// n_pos × d_model: h, its norm, which both heads read.
     pub h: DMatrix<f64>,
 }
 
@@ -91,7 +91,7 @@ impl Transformer {
         Trace { ids, first, blocks, last, h }
     }
 
-    /// From ∂L/∂h of one sequence, n × d_model, to the parameters of the backbone; those of the heads get +0.
+    /// From ∂L/∂h of one sequence, n_pos × d_model, to the parameters of the backbone; those of the heads get +0.
     ///
     /// # Panics
     ///

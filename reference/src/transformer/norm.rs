@@ -15,11 +15,11 @@ pub const EPS_NORM: f64 = 1e-6;
 /// rms_i = √( (1/d_model) Σ_d u_i,d² + ε_n )                   o_i,d = gain_d · u_i,d / rms_i
 /// ```
 ///
-/// | symbol | argument | shape         | is                                    |
-/// |--------|----------|---------------|---------------------------------------|
-/// | gain   | `gain`   | 1 × d_model   | learned, 1 at first                   |
-/// | u      | `input`  | n × d_model   | a row per position                    |
-/// | o      | result   | n × d_model   | of mean square 1 where the gain is 1  |
+/// | symbol | argument | shape           | is                                   |
+/// |--------|----------|-----------------|--------------------------------------|
+/// |        | `gain`   | 1 × d_model     | learned, 1 at first                  |
+/// | u      | `input`  | n_pos × d_model | a row per position                   |
+/// | o      | result   | n_pos × d_model | of mean square 1 where the gain is 1 |
 ///
 /// GPT-2's layer norm also takes off the mean and adds a bias; Llama's is this one.
 ///
@@ -39,16 +39,16 @@ pub fn forward(gain: &DMatrix<f64>, input: &DMatrix<f64>) -> DMatrix<f64> {
 pub struct Grad {
     /// 1 × d_model: ∂L/∂gain.
     pub gain: DMatrix<f64>,
-    /// n × d_model: ∂L/∂u.
+    /// n_pos × d_model: ∂L/∂u.
     pub input: DMatrix<f64>,
 }
 
-/// From ∂L/∂o, n × d_model, to gain and input. û is u/rms, and q_i what the common divisor sends back.
+/// From ∂L/∂o, n_pos × d_model, to gain and input. û is u/rms, and common_i what the divisor that all share sends back.
 ///
 /// ```text
 /// ∂L/∂gain_d = Σ_i ∂L/∂o_i,d · û_i,d
-/// q_i        = (1/d_model) Σ_d ∂L/∂o_i,d · gain_d · û_i,d
-/// ∂L/∂u_i,d  = (∂L/∂o_i,d · gain_d − q_i û_i,d) / rms_i
+/// common_i   = (1/d_model) Σ_d ∂L/∂o_i,d · gain_d · û_i,d
+/// ∂L/∂u_i,d  = (∂L/∂o_i,d · gain_d − common_i û_i,d) / rms_i
 /// ```
 ///
 /// # Panics

@@ -257,7 +257,7 @@ pub(super) fn kl_loss(
     made.map(f64::from).map_err(refused)
 }
 
-/// β times its gradient, on top of the policy's.
+/// β_loss times its gradient, on top of the policy's.
 pub(super) fn with_kl_loss_grad(
     on: Backend,
     from_policy: &DMatrix<f64>,

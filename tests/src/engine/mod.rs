@@ -271,7 +271,7 @@ impl Engine {
         }
     }
 
-    /// `from_policy` + β ∂L_KL/∂log π.
+    /// `from_policy` + β_loss ∂L_KL/∂log π.
     pub fn with_kl_loss_grad(
         self,
         from_policy: DMatrix<f64>,
