@@ -1,6 +1,10 @@
 //! One iteration, line for line that of `reference/src/step.rs`, in these kernels.
 
+#[cfg(test)]
+mod cases;
 mod rollout;
+#[cfg(test)]
+mod spec;
 #[cfg(test)]
 mod tests;
 

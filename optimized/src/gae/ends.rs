@@ -78,3 +78,33 @@ pub fn dones_of_transitions(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_conventions_of_done_describe_one_trajectory() {
+        let mut ended = [true; 4];
+        let mut from = |dones, done_at| {
+            let mask = Mask::padded(&[true; 4], 1, 4).unwrap();
+            dones_of_transitions(dones, &[true], done_at, &mask, &mut ended).unwrap();
+            ended
+        };
+        let at_transition = [false, true, false, true];
+        assert_eq!(from(&at_transition, DoneAt::Transition), at_transition);
+        assert_eq!(from(&[true, false, true, false], DoneAt::NextStart), at_transition);
+    }
+
+    #[test]
+    fn a_flag_in_a_gap_belongs_to_nobody() {
+        let mask = Mask::padded(&[true, false, true, false], 1, 4).unwrap();
+        let mut ended = [true; 4];
+        let mut from = |dones: [bool; 4], last| {
+            dones_of_transitions(&dones, &[last], DoneAt::NextStart, &mask, &mut ended).unwrap();
+            ended
+        };
+        assert_eq!(from([false, true, false, true], false), [false, false, false, false]);
+        assert_eq!(from([false, false, true, false], true), [true, false, true, false]);
+    }
+}

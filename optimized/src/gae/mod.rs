@@ -2,6 +2,8 @@
 
 mod ends;
 mod lanes;
+#[cfg(test)]
+mod spec;
 mod table;
 #[cfg(test)]
 mod tests;

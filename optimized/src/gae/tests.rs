@@ -1,111 +1,9 @@
-use super::*;
-use crate::DoneAt;
+//! Every backend against the order as it is written, and what is refused.
+
+use super::{spec::Case, *};
 use crate::testing::{LAYOUTS, Laid, Random, SENTINEL, assert_rows, everywhere, lengths, masks, same};
 
 const GAPS: [Gap; 3] = [Gap::Skip, Gap::Decay, Gap::Cut];
-
-/// One row of a batch, and what may end inside it.
-#[derive(Clone, Default)]
-struct Case {
-    r: Vec<f32>,
-    v: Vec<f32>,
-    valid: Vec<bool>,
-    terminated: Vec<bool>,
-    truncated: Vec<bool>,
-    v_boot: Vec<f32>,
-    v_last: f32,
-    gamma: f32,
-    lambda: f32,
-}
-
-impl Case {
-    fn new(valid: &[bool], seed: u64, number: fn(&mut Random) -> f32) -> Case {
-        let (mut random, n) = (Random(seed), valid.len());
-        let mut numbers = || (0..n).map(|_| number(&mut random)).collect::<Vec<f32>>();
-        let (r, v, v_boot) = (numbers(), numbers(), numbers());
-        let none = vec![false; n];
-        let (terminated, truncated) = (none.clone(), none);
-        let valid = valid.to_vec();
-        Case { r, v, valid, terminated, truncated, v_boot, v_last: 0.5, gamma: 0.9, lambda: 0.8 }
-    }
-
-    fn with_flags(mut self, seed: u64, one_in: usize) -> Case {
-        let mut random = Random(seed);
-        self.terminated.iter_mut().for_each(|flag| *flag = random.flag(one_in));
-        self.truncated.iter_mut().for_each(|flag| *flag = random.flag(one_in));
-        self
-    }
-
-    /// d and q of slot t, read off the table of ORDER.md 5.3.
-    fn d_and_q(&self, gap: Gap, t: usize) -> (f32, f32) {
-        let gl = self.gamma * self.lambda;
-        let end = self.valid.iter().rposition(|valid| *valid).map_or(0, |last| last + 1);
-        if t >= end {
-            return (0.0, 0.0);
-        }
-        let next_is_valid = t + 1 < end && self.valid[t + 1];
-        if !self.valid[t] {
-            return match gap {
-                Gap::Skip => (0.0, 1.0),
-                Gap::Decay if next_is_valid => (self.gamma.mul_add(self.v[t + 1], 0.0), gl),
-                Gap::Decay => (0.0, gl),
-                Gap::Cut => (0.0, 0.0),
-            };
-        }
-        let next_valid = (t + 1..end).find(|next| self.valid[*next]);
-        let (vn, q) = match (next_valid, gap) {
-            _ if self.truncated[t] => (self.v_boot[t], 0.0),
-            _ if self.terminated[t] => (0.0, 0.0),
-            (None, _) => (self.v_last, gl),
-            (Some(next), Gap::Skip) => (self.v[next], gl),
-            (Some(next), _) if next == t + 1 => (self.v[next], gl),
-            (Some(_), Gap::Decay) => (0.0, gl),
-            (Some(_), _) => (0.0, 0.0),
-        };
-        (self.gamma.mul_add(vn, self.r[t]) - self.v[t], q)
-    }
-
-    /// A by the text of ORDER.md 5.3, one number at a time; +0 in masked slots.
-    fn adv(&self, gap: Gap) -> Vec<f32> {
-        let n = self.valid.len();
-        let mut adv = vec![0.0; n];
-        let mut carry = 0.0;
-        for first in (0..n).step_by(8).rev() {
-            let in_group = |t: usize| t < 8 && first + t < n;
-            let at = |t| if in_group(t) { self.d_and_q(gap, first + t) } else { (0.0, 0.0) };
-            let mut d: [f32; 8] = std::array::from_fn(|t| at(t).0);
-            let mut q: [f32; 8] = std::array::from_fn(|t| at(t).1);
-            for s in [1, 2, 4] {
-                let (old_d, old_q) = (d, q);
-                for t in (0..8).filter(|t| in_group(*t)) {
-                    let an = if in_group(t + s) && old_q[t] != 0.0 { old_d[t + s] } else { 0.0 };
-                    d[t] = old_q[t].mul_add(an, old_d[t]);
-                    q[t] = if in_group(t + s) { old_q[t] * old_q[t + s] } else { old_q[t] };
-                }
-            }
-            for t in (0..8).filter(|t| in_group(*t)) {
-                let a = q[t].mul_add(if q[t] != 0.0 { carry } else { 0.0 }, d[t]);
-                adv[first + t] = if self.valid[first + t] { a } else { 0.0 };
-                d[t] = a;
-            }
-            carry = d[0];
-        }
-        adv
-    }
-
-    fn ret(&self, adv: &[f32]) -> Vec<f32> {
-        (0..adv.len()).map(|t| if self.valid[t] { adv[t] + self.v[t] } else { 0.0 }).collect()
-    }
-
-    /// The row with anything at all in its masked slots.
-    fn poisoned(mut self) -> Case {
-        for t in (0..self.valid.len()).filter(|t| !self.valid[*t]) {
-            (self.r[t], self.v[t], self.v_boot[t]) = (f32::NAN, f32::INFINITY, 1e30);
-            (self.terminated[t], self.truncated[t]) = (true, true);
-        }
-        self
-    }
-}
 
 /// Runs rows in every layout on every backend and compares them with the written order.
 fn check(rows: &[Case], gap: Gap) {
@@ -177,7 +75,6 @@ fn a_decay_of_zero_or_that_underflows_or_of_one_follows_the_written_order() {
     }
 }
 
-/// Rows of one batch may have a λ of their own, and rows of every length stand in one packed buffer.
 /// −0 is a λ, and not the one of the row before.
 #[test]
 fn a_lambda_of_minus_0_gives_a_row_the_bits_that_it_has_alone() {
@@ -194,6 +91,7 @@ fn a_lambda_of_minus_0_gives_a_row_the_bits_that_it_has_alone() {
     assert_ne!(of(&[0.0]), of(&[-0.0]), "or this shows nothing");
 }
 
+/// Rows of one batch may have a λ of their own, and rows of every length stand in one packed buffer.
 #[test]
 fn rows_of_many_lengths_with_their_own_lambda_follow_the_written_order() {
     let rows: Vec<Case> = (0..90)
@@ -327,29 +225,4 @@ fn each_wrong_argument_is_refused_with_its_name_and_number() {
         says(&x, ends, 1.0, one, 4),
         "gae: `v_boot` has 3 elements and must have 4, one per slot of the mask"
     );
-}
-
-#[test]
-fn both_conventions_of_done_describe_one_trajectory() {
-    let mut ended = [true; 4];
-    let mut from = |dones, done_at| {
-        let mask = Mask::padded(&[true; 4], 1, 4).unwrap();
-        dones_of_transitions(dones, &[true], done_at, &mask, &mut ended).unwrap();
-        ended
-    };
-    let at_transition = [false, true, false, true];
-    assert_eq!(from(&at_transition, DoneAt::Transition), at_transition);
-    assert_eq!(from(&[true, false, true, false], DoneAt::NextStart), at_transition);
-}
-
-#[test]
-fn a_flag_in_a_gap_belongs_to_nobody() {
-    let mask = Mask::padded(&[true, false, true, false], 1, 4).unwrap();
-    let mut ended = [true; 4];
-    let mut from = |dones: [bool; 4], last| {
-        dones_of_transitions(&dones, &[last], DoneAt::NextStart, &mask, &mut ended).unwrap();
-        ended
-    };
-    assert_eq!(from([false, true, false, true], false), [false, false, false, false]);
-    assert_eq!(from([false, false, true, false], true), [true, false, true, false]);
 }

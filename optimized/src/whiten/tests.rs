@@ -1,3 +1,5 @@
+//! Whitening against its order, written down a second time.
+
 use super::*;
 use crate::{
     Counts,

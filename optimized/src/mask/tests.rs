@@ -1,0 +1,49 @@
+//! Layouts of every kind, and what is refused.
+
+use super::*;
+
+#[test]
+fn a_mask_of_the_wrong_length_is_refused_with_the_numbers() {
+    let says = |mask: Result<Mask<'_>, Error>| mask.unwrap_err().to_string();
+    assert_eq!(
+        says(Mask::padded(&[true; 5], 2, 3)),
+        "mask: 5 slots, and 2 rows of 3 that begin 3 apart need 6"
+    );
+    assert_eq!(says(Mask::strided(&[true; 5], 1, 3, 2)), "mask: `stride` is 2 and rows have 3 slots");
+    assert_eq!(
+        says(Mask::packed(&[true; 3], &[0, 2])),
+        "mask: `offsets` go from 0 to 2 and must go from 0 to 3, the number of slots"
+    );
+    assert_eq!(
+        says(Mask::packed(&[true; 3], &[0, 3, 2, 3])),
+        "mask: `offsets[2]` is 2 and the one before it 3"
+    );
+}
+
+#[test]
+fn the_last_row_of_a_slice_may_end_the_buffer() {
+    for slots in [8, 7] {
+        let valid = vec![true; slots];
+        let mask = Mask::strided(&valid, 2, 3, 4).unwrap();
+        assert_eq!((mask.row(1), mask.start(2)), (4..7, slots));
+        assert_eq!(mask.counts(), Counts { rows: 2, rows_with_tokens: 2, tokens: 6 });
+    }
+}
+
+#[test]
+fn the_first_pad_follows_the_last_valid_token() {
+    let rows = [true, false, true, false, true, true, true, true, false, false, false, false];
+    let mut with = [false; 12];
+    Mask::padded(&rows, 3, 4).unwrap().with_first_pad(&mut with).unwrap();
+    let want = [true, false, true, true, true, true, true, true, false, false, false, false];
+    assert_eq!(with, want);
+}
+
+#[test]
+fn every_slot_is_counted() {
+    for n in [0, 1, 127, 128, 129, 255, 256, 257, 1000] {
+        let valid: Vec<bool> = (0..n).map(|i| i % 3 != 0).collect();
+        assert_eq!(count(&valid), valid.iter().filter(|valid| **valid).count() as u64);
+        assert_eq!(count(&vec![true; n]), n as u64);
+    }
+}

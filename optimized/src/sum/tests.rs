@@ -1,0 +1,73 @@
+//! The tree of rows, cut and merged.
+
+use super::*;
+
+fn values(b: usize) -> Vec<f32> {
+    (0..b).map(|row| ((row * 7919 % 1009) as f32 - 500.0) / 3.0).collect()
+}
+
+fn part(values: &[f32], rows: core::ops::Range<usize>) -> Sum {
+    let mut sum = Sum::default();
+    for row in rows {
+        sum.push(row as u64, values[row]);
+    }
+    sum
+}
+
+/// The tree as one would write it down: pairs of neighbours, level by level; an odd last moves up.
+fn level_by_level(values: &[f32]) -> f32 {
+    let mut level = values.to_vec();
+    while level.len() > 1 {
+        level = level.chunks(2).map(|pair| if let [a, b] = pair { a + b } else { pair[0] }).collect();
+    }
+    level.first().copied().unwrap_or(0.0)
+}
+
+#[test]
+fn the_tree_is_the_pairwise_one() {
+    for b in (0..70).chain([1000, 1023, 1024, 1025]) {
+        let values = values(b);
+        assert_eq!(part(&values, 0..b).finish().to_bits(), level_by_level(&values).to_bits(), "{b}");
+    }
+}
+
+#[test]
+fn a_batch_cut_anywhere_in_three_gives_the_same_bits() {
+    let b = 23;
+    let values = values(b);
+    let whole = level_by_level(&values).to_bits();
+    for i in 0..=b {
+        for j in i..=b {
+            let [x, y, z] = [0..i, i..j, j..b].map(|rows| part(&values, rows));
+            let from_left = x.clone().merge(y.clone()).unwrap().merge(z.clone()).unwrap();
+            let from_right = x.merge(y.merge(z).unwrap()).unwrap();
+            assert_eq!(from_left.finish().to_bits(), whole, "{i} {j}");
+            assert_eq!(from_right, from_left, "{i} {j}");
+        }
+    }
+}
+
+#[test]
+fn parts_that_do_not_meet_are_refused() {
+    let values = values(9);
+    let says = part(&values, 0..3).merge(part(&values, 4..9)).unwrap_err().to_string();
+    assert_eq!(says, "sum: one part ends before row 3 and the next begins with row 4");
+}
+
+/// What a caller or a serialized form may say, no batch has; it may mean nothing but must not panic.
+#[test]
+fn the_last_row_there_could_be_has_no_row_after_it() {
+    let last = Sum::of_row(u64::MAX, 1.0);
+    assert_eq!(last.rows().start, u64::MAX);
+    assert!(last.merge(Sum::of_row(0, 1.0)).is_err());
+    let most = Counts { rows: u64::MAX, rows_with_tokens: u64::MAX, tokens: u64::MAX };
+    assert_eq!(most.merge(most), most);
+}
+
+#[test]
+fn a_part_keeps_few_nodes() {
+    let values = values(1000);
+    for (i, j) in [(1, 999), (0, 1000), (511, 513), (3, 700)] {
+        assert!(part(&values, i..j).nodes.len() <= 18, "{i}..{j}");
+    }
+}
