@@ -1,12 +1,14 @@
 //! Where the tokens are: rows in a flat buffer, and which slots hold a response token. Outside the grid of
 //! terms, because every term reads it.
 
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use crate::{Backend, Counts, Error, check, parallel::over_rows};
 use core::ops::Range;
 use fearless_simd::{dispatch, prelude::*};
+use rows::Rows;
 
 /// The mask m with the layout of its rows, which every per-token array of a call shares.
 ///
@@ -30,14 +32,9 @@ pub struct Mask<'a> {
     part: Option<(u64, Counts)>,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Rows<'a> {
-    Padded { b: usize, t_len: usize, stride: usize },
-    Packed { offsets: &'a [usize] },
-}
-
 impl<'a> Mask<'a> {
-    /// Rows of `t_len` slots, one after the other: row-major (B, L).
+    /// Rows of `t_len` slots, one after the other: row-major (B, L). Rows of no slots, however many, cost nothing
+    /// here; a term still goes over each of them.
     ///
     /// # Errors
     ///
@@ -53,17 +50,7 @@ impl<'a> Mask<'a> {
     ///
     /// If rows overlap, or `valid` has neither b · stride slots nor as many as reach the end of the last row.
     pub fn strided(valid: &'a [bool], b: usize, t_len: usize, stride: usize) -> Result<Mask<'a>, Error> {
-        if stride < t_len {
-            return Err(Error::Stride { stride, t_len });
-        }
-        let whole = b.checked_mul(stride);
-        let least = whole.map(|whole| if b == 0 { 0 } else { whole - (stride - t_len) });
-        match (whole, least) {
-            (Some(whole), Some(least)) if valid.len() == whole || valid.len() == least => {
-                Ok(Mask::counted(valid, Rows::Padded { b, t_len, stride }))
-            }
-            _ => Err(Error::MaskLength { got: valid.len(), b, t_len, stride }),
-        }
+        Ok(Mask::counted(valid, Rows::strided(valid.len(), b, t_len, stride)?))
     }
 
     /// Rows one after the other without padding: row i is `offsets[i]..offsets[i + 1]`.
@@ -72,18 +59,16 @@ impl<'a> Mask<'a> {
     ///
     /// If offsets are not 0, …, the number of slots, each at least the one before.
     pub fn packed(valid: &'a [bool], offsets: &'a [usize]) -> Result<Mask<'a>, Error> {
-        let ends = (offsets.first().copied(), offsets.last().copied());
-        if ends != (Some(0), Some(valid.len())) {
-            return Err(Error::OffsetEnds { first: ends.0, last: ends.1, slots: valid.len() });
-        }
-        if let Some(row) = (1..offsets.len()).find(|row| offsets[*row] < offsets[row - 1]) {
-            return Err(Error::OffsetOrder { row, at: offsets[row], before: offsets[row - 1] });
-        }
-        Ok(Mask::counted(valid, Rows::Packed { offsets }))
+        Ok(Mask::counted(valid, Rows::packed(valid.len(), offsets)?))
     }
 
     fn counted(valid: &'a [bool], rows: Rows<'a>) -> Mask<'a> {
-        let uncounted = Mask { valid, rows, counts: Counts::default(), part: None };
+        let counts = Counts { rows: rows.b() as u64, ..Counts::default() };
+        let uncounted = Mask { valid, rows, counts, part: None };
+        if valid.is_empty() {
+            // Rows of no slots may be more than can be counted one by one.
+            return uncounted;
+        }
         let level = Backend::best().level();
         let block = |rows: Range<usize>, ()| {
             dispatch!(level, simd => simd.vectorize(
@@ -151,10 +136,7 @@ impl<'a> Mask<'a> {
 
     /// The number of rows, B.
     pub fn b(&self) -> usize {
-        match self.rows {
-            Rows::Padded { b, .. } => b,
-            Rows::Packed { offsets } => offsets.len() - 1,
-        }
+        self.rows.b()
     }
 
     /// The slots of a row.
@@ -163,13 +145,7 @@ impl<'a> Mask<'a> {
     ///
     /// If there is no such row.
     pub fn row(&self, row: usize) -> Range<usize> {
-        match self.rows {
-            Rows::Padded { b, t_len, stride } => {
-                assert!(row < b, "mask: row {row} of {b}");
-                row * stride..row * stride + t_len
-            }
-            Rows::Packed { offsets } => offsets[row]..offsets[row + 1],
-        }
+        self.rows.row(row)
     }
 
     /// Where a row begins; for the row after the last, the length of every array of the call.
@@ -180,10 +156,7 @@ impl<'a> Mask<'a> {
     /// Whether a slot of the buffer belongs to a row.
     #[inline(always)]
     pub(crate) fn holds(&self, slot: usize) -> bool {
-        match self.rows {
-            Rows::Padded { t_len, stride, .. } => t_len == stride || slot % stride < t_len,
-            Rows::Packed { .. } => true,
-        }
+        self.rows.holds(slot)
     }
 
     /// Every slot of the buffer, true where a token is.
@@ -193,11 +166,7 @@ impl<'a> Mask<'a> {
 
     /// Whether every slot of every row holds a token.
     pub(crate) fn is_full(&self) -> bool {
-        let slots = match self.rows {
-            Rows::Padded { b, t_len, .. } => b * t_len,
-            Rows::Packed { .. } => self.valid.len(),
-        };
-        self.counts.tokens == slots as u64
+        self.counts.tokens == self.rows.slots() as u64
     }
 
     /// What the means of these rows divide by.

@@ -47,3 +47,10 @@ fn every_slot_is_counted() {
         assert_eq!(count(&vec![true; n]), n as u64);
     }
 }
+
+/// A loop over the rows would not end.
+#[test]
+fn rows_of_no_slots_are_made_at_once_however_many() {
+    let mask = Mask::padded(&[], usize::MAX, 0).unwrap();
+    assert_eq!(mask.counts(), Counts { rows: usize::MAX as u64, rows_with_tokens: 0, tokens: 0 });
+}

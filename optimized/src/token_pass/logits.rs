@@ -4,9 +4,9 @@ use crate::{Error, Mask, lanes::TILE};
 use half::bf16;
 
 /// Tiles that a row of logits has at most.
-pub(crate) const MAX_TILES: usize = 256;
+pub(super) const MAX_TILES: usize = 256;
 /// The largest vocabulary.
-pub(crate) const MAX_VOCAB: usize = MAX_TILES * TILE;
+pub(super) const MAX_VOCAB: usize = MAX_TILES * TILE;
 
 mod sealed {
     /// Keeps the choice of number formats here.

@@ -7,6 +7,7 @@ mod forward;
 mod grad;
 mod lanes;
 mod logits;
+mod place;
 mod shard;
 #[cfg(test)]
 mod spec;
@@ -21,8 +22,8 @@ use crate::{Backend, Error, Mask, check, memory::Store, parallel::over_slots};
 use core::ops::Range;
 use fearless_simd::{dispatch, prelude::*};
 use forward::{Forward, Rooms, Wanted};
-use grad::{Backward, Place};
-use logits::check_vocab;
+use grad::Backward;
+use place::Place;
 
 /// Logits that a block holds at most, unless one row has more.
 const BLOCK: usize = 1 << 17;

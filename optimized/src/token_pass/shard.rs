@@ -5,9 +5,9 @@
 mod tests;
 
 use super::{
-    check_vocab, inv_tau,
+    inv_tau,
     lanes::{InvTau, NO_TILES, Scale, TokenStat, Triple, finish, row},
-    logits::{Logit, MAX_VOCAB},
+    logits::{Logit, MAX_VOCAB, check_vocab},
 };
 use crate::{Backend, Error, lanes::TILE};
 use fearless_simd::{dispatch, prelude::*};

@@ -1,0 +1,131 @@
+//! Where the gradient of the logits goes: to another array, past the caches where it is large, or to where the logits
+//! are.
+
+use super::logits::{Logit, Logits, Shape};
+use crate::{memory::Store, parallel::Cut};
+use fearless_simd::Level;
+
+/// Logits that are computed at once, and leave the registers for where they belong: two vectors of AVX2, or one of
+/// AVX-512. Staging them instead cost a third.
+const CHUNK: usize = 16;
+
+/// Where the logits are and their gradient goes.
+pub(super) enum Place<'a, X> {
+    /// From one array, by the slot of the whole batch, to another, by the slot of the block.
+    Apart { logits: Logits<'a, X>, to: &'a mut [X], shape: Shape, store: Store },
+    /// To where they are.
+    Within { data: &'a mut [X], shape: Shape },
+}
+
+impl<X: Logit> Place<'_, X> {
+    /// How bursts are written.
+    pub(super) fn store(&self) -> Store {
+        if let Place::Apart { store, .. } = self { *store } else { Store::Plain }
+    }
+
+    /// +0 for a whole row.
+    #[inline(always)]
+    pub(super) fn clear(&mut self, at: usize) {
+        let (data, Shape { vocab, stride }) = match self {
+            Place::Apart { to, shape, .. } => (&mut **to, *shape),
+            Place::Within { data, shape } => (&mut **data, *shape),
+        };
+        data[at * stride..][..vocab].fill(X::ZERO);
+    }
+
+    /// A row's gradient: `of_each` of every logit, but `of_action` of the action's.
+    #[inline(always)]
+    pub(super) fn fill(
+        &mut self,
+        on: Level,
+        at: usize,
+        slot: usize,
+        action: usize,
+        of_each: impl Fn(f32) -> f32,
+        of_action: impl Fn(f32) -> f32,
+    ) {
+        match self {
+            Place::Within { data, shape } => {
+                let row = &mut data[at * shape.stride..][..shape.vocab];
+                let of_action = X::narrow(of_action(row[action].widen()));
+                let (chunks, rest) = row.as_chunks_mut::<CHUNK>();
+                for chunk in chunks {
+                    *chunk = slopes(chunk, &of_each);
+                }
+                for x in rest {
+                    *x = X::narrow(of_each(x.widen()));
+                }
+                row[action] = of_action;
+            }
+            Place::Apart { logits, to, shape, store } => {
+                let row = logits.row(slot);
+                let to = &mut to[at * shape.stride..][..shape.vocab];
+                copy_slopes(row, to, action, (*store, on), &of_each);
+                to[action] = X::narrow(of_action(row[action].widen()));
+            }
+        }
+    }
+}
+
+/// The slopes of a chunk, all at once. Three loops, since one is not made into whole vectors where X is narrower.
+#[inline(always)]
+fn slopes<X: Logit>(x: &[X; CHUNK], of_each: &impl Fn(f32) -> f32) -> [X; CHUNK] {
+    let mut wide = [0.0; CHUNK];
+    for (wide, x) in wide.iter_mut().zip(x) {
+        *wide = x.widen();
+    }
+    for wide in &mut wide {
+        *wide = of_each(*wide);
+    }
+    let mut slopes = [X::ZERO; CHUNK];
+    for (slope, wide) in slopes.iter_mut().zip(&wide) {
+        *slope = X::narrow(*wide);
+    }
+    slopes
+}
+
+/// The slopes of a row to another. Nothing is asked for ahead: one stream forward is what hardware foresees by
+/// itself. The chunk that holds the action is not streamed, since the action's slope will be written over.
+#[inline(always)]
+fn copy_slopes<X: Logit>(
+    x: &[X],
+    to: &mut [X],
+    action: usize,
+    (store, on): (Store, Level),
+    of_each: &impl Fn(f32) -> f32,
+) {
+    let head = store.head(to);
+    let (x_head, x) = x.split_at(head);
+    let (to_head, to) = to.split_at_mut(head);
+    let (chunks, x_tail) = x.as_chunks::<CHUNK>();
+    let (to_chunks, to_tail) = to.as_chunks_mut::<CHUNK>();
+    let of_action = chunks.len().min(action.wrapping_sub(head) / CHUNK);
+    let after = chunks.len().min(of_action + 1);
+    for (at, store) in [(0..of_action, store), (of_action..after, Store::Plain), (after..chunks.len(), store)]
+    {
+        for (to, x) in to_chunks[at.clone()].iter_mut().zip(&chunks[at]) {
+            store.put(on, to, slopes(x, of_each));
+        }
+    }
+    for (to, x) in to_head.iter_mut().zip(x_head).chain(to_tail.iter_mut().zip(x_tail)) {
+        *to = X::narrow(of_each(x.widen()));
+    }
+}
+
+impl<X: Logit> Cut for Place<'_, X> {
+    fn cut(self, slots: usize) -> (Self, Self) {
+        match self {
+            Place::Apart { logits, to, shape, store } => {
+                let (left, right) = to.split_at_mut(slots * shape.stride);
+                (
+                    Place::Apart { logits, to: left, shape, store },
+                    Place::Apart { logits, to: right, shape, store },
+                )
+            }
+            Place::Within { data, shape } => {
+                let (left, right) = data.split_at_mut(slots * shape.stride);
+                (Place::Within { data: left, shape }, Place::Within { data: right, shape })
+            }
+        }
+    }
+}
