@@ -26,8 +26,9 @@ use serde::{Deserialize, Serialize};
 /// (see [`aggregate_sums`]).
 #[doc(alias = "eq:aggregate")]
 pub fn aggregate(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<f32, Error> {
-    mask.refuse_part("aggregate")?;
-    aggregate_sums(on, x, mask, agg)?.finish(agg)
+    const OP: &str = "aggregate";
+    mask.refuse_part(OP)?;
+    aggregate_sums(on, x, mask, agg).map_err(|error| error.by(OP))?.finish(agg)
 }
 
 /// The sum behind an aggregate of some rows of a batch. Merged over the whole batch they finish to the bits of
@@ -54,7 +55,7 @@ impl AggregateSums {
     ///
     /// If a mean has nothing to count.
     pub fn finish(&self, agg: Agg) -> Result<f32, Error> {
-        Ok(Divisors::new("aggregate", agg, self.counts)?.finish(self.sum.finish()))
+        Ok(Divisors::new("aggregate_sums", agg, self.counts)?.finish(self.sum.finish()))
     }
 }
 
@@ -65,7 +66,7 @@ impl AggregateSums {
 /// As [`aggregate`], but for parts; and if the *whole* batch has nothing to count.
 pub fn aggregate_sums(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<AggregateSums, Error> {
     sums_of(
-        "aggregate",
+        "aggregate_sums",
         on,
         x,
         mask,

@@ -23,6 +23,18 @@ pub(crate) fn each<const N: usize>(
     over_rows(mask, out, &block, &|(), ()| ());
 }
 
+/// The same numbers, +0 where a slot is masked.
+pub(crate) fn copy(on: Backend, mask: &Mask<'_>, x: &[f32], out: &mut [f32]) {
+    each(
+        on,
+        mask,
+        [x],
+        out,
+        #[inline(always)]
+        |[x]| x,
+    );
+}
+
 #[inline(always)]
 fn block<const N: usize>(
     mask: &Mask<'_>,

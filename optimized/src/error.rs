@@ -60,7 +60,7 @@ pub enum Error {
     },
     /// An array has not the length that its partners have.
     Length {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The argument.
         name: &'static str,
@@ -73,7 +73,7 @@ pub enum Error {
     },
     /// A setting lies outside its range, or does once it is rounded to f32.
     Setting {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The argument.
         name: &'static str,
@@ -84,7 +84,7 @@ pub enum Error {
     },
     /// An argument is absent that a choice needs.
     Missing {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The argument.
         name: &'static str,
@@ -93,7 +93,7 @@ pub enum Error {
     },
     /// Two masks have not the same rows.
     OtherRows {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The argument that is compared with the mask.
         name: &'static str,
@@ -106,7 +106,7 @@ pub enum Error {
     },
     /// A part of a batch holds more than the batch that it was told of.
     BeyondBatch {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The part's first row.
         first: u64,
@@ -117,7 +117,7 @@ pub enum Error {
     },
     /// A part of a batch was given where the result is the whole batch's.
     Part {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The part's first row.
         first: u64,
@@ -128,6 +128,8 @@ pub enum Error {
     },
     /// A vocabulary that is empty or too large.
     Vocab {
+        /// The function that was called, or the type that was asked.
+        op: &'static str,
         /// The number of logits of a row.
         vocab: usize,
         /// The largest there may be.
@@ -142,7 +144,7 @@ pub enum Error {
     },
     /// An array has not a row of logits for every slot.
     LogitLength {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The argument.
         name: &'static str,
@@ -157,7 +159,7 @@ pub enum Error {
     },
     /// A gradient has rows of another length than its logits.
     GradVocab {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The vocabulary of the gradient.
         grad: usize,
@@ -166,7 +168,7 @@ pub enum Error {
     },
     /// The action of a valid slot is no token of the vocabulary.
     Action {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The first such slot.
         slot: usize,
@@ -177,7 +179,7 @@ pub enum Error {
     },
     /// Two temperatures, and the statistics of one.
     StatsOfEntropy {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// The temperature of the log-probability.
         tau: f64,
@@ -223,11 +225,33 @@ pub enum Error {
     },
     /// A mean of nothing was asked for.
     Nothing {
-        /// The term that was called.
+        /// The function that was called, or the type that was asked.
         op: &'static str,
         /// What the mask lacks: "valid token" or "row".
         what: &'static str,
     },
+}
+
+impl Error {
+    /// The same refusal in the name of the function that was called, where one that it calls has noticed.
+    pub(crate) fn by(mut self, called: &'static str) -> Error {
+        match &mut self {
+            Error::Length { op, .. }
+            | Error::Setting { op, .. }
+            | Error::Missing { op, .. }
+            | Error::OtherRows { op, .. }
+            | Error::BeyondBatch { op, .. }
+            | Error::Part { op, .. }
+            | Error::Vocab { op, .. }
+            | Error::LogitLength { op, .. }
+            | Error::GradVocab { op, .. }
+            | Error::Action { op, .. }
+            | Error::StatsOfEntropy { op, .. }
+            | Error::Nothing { op, .. } => *op = called,
+            _ => {}
+        }
+        self
+    }
 }
 
 impl std::error::Error for Error {}

@@ -28,13 +28,14 @@ pub fn kl(
     out: &mut [f32],
 ) -> Result<(), Error> {
     each_by(
+        "kl",
         on,
         (logp, logp_ref),
         mask,
         estimate,
         out,
         #[inline(always)]
-        |estimate, k1| estimate.of(k1),
+        |estimate, k1| estimate.token(k1).k,
     )
 }
 
@@ -53,18 +54,23 @@ pub fn kl_grad(
     out: &mut [f32],
 ) -> Result<(), Error> {
     each_by(
+        "kl_grad",
         on,
         (logp, logp_ref),
         mask,
         estimate,
         out,
         #[inline(always)]
-        |estimate, k1| estimate.slope(k1, grad),
+        |estimate, k1| match grad {
+            KlGrad::Own => estimate.token(k1).slope,
+            KlGrad::StraightThrough => k1,
+        },
     )
 }
 
 /// `f` of each token's k1, with a loop of its own for each kind.
 fn each_by(
+    op: &'static str,
     on: Backend,
     (logp, logp_ref): (&[f32], &[f32]),
     mask: &Mask<'_>,
@@ -73,8 +79,8 @@ fn each_by(
     f: impl Fn(Estimate, f32) -> f32 + Sync,
 ) -> Result<(), Error> {
     let arrays = [("logp", logp.len()), ("logp_ref", logp_ref.len()), ("out", out.len())];
-    check::lengths("kl", mask, &arrays)?;
-    let estimate = Estimate::new("kl", estimate)?;
+    check::lengths(op, mask, &arrays)?;
+    let estimate = Estimate::new(op, estimate)?;
     macro_rules! each_of {
         ($kind:expr) => {
             each(
@@ -96,10 +102,17 @@ fn each_by(
     Ok(())
 }
 
+/// What one token does.
+pub(crate) struct Token {
+    pub(crate) k: f32,
+    /// ∂k/∂log π of the estimate itself: +0 strictly beyond a clamp.
+    pub(crate) slope: f32,
+}
+
 /// An estimator in f32; a clamp of ∞ is off.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Estimate {
-    pub(crate) kind: Kl,
+    kind: Kl,
     clamp_in: f32,
     clamp_out: f32,
 }
@@ -116,49 +129,38 @@ impl Estimate {
     /// The same with an estimator that a kernel says as a constant: a choice inside its loop would be made once
     /// a token.
     #[inline(always)]
-    pub(crate) fn with(self, kind: Kl) -> Estimate {
+    fn with(self, kind: Kl) -> Estimate {
         Estimate { kind, ..self }
     }
 
-    /// The estimate before the second clamp, from k1 after the first.
+    /// Runs a kernel with its estimator as a constant.
     #[inline(always)]
-    fn inner(&self, k1: f32) -> f32 {
+    pub(crate) fn for_kind(self, kernel: impl FnOnce(Estimate)) {
         match self.kind {
-            Kl::K1 => k1,
-            Kl::Abs => k1.abs(),
-            Kl::K2 => (k1 * k1) * 0.5,
-            Kl::K3 => (exp_full(-k1) - 1.0) + k1,
+            Kl::K1 => kernel(self.with(Kl::K1)),
+            Kl::Abs => kernel(self.with(Kl::Abs)),
+            Kl::K2 => kernel(self.with(Kl::K2)),
+            Kl::K3 => kernel(self.with(Kl::K3)),
         }
     }
 
-    /// The estimate from k1 = log π − log π_ref.
+    /// k and its slope from k1 = log π − log π_ref; what a caller does not use is not computed.
+    ///
+    /// Both take the exp of k1 after the first clamp: before it k1 is another number only where the slope is +0.
     #[inline(always)]
-    pub(crate) fn of(&self, k1: f32) -> f32 {
-        let inner = self.inner(clamp(k1, -self.clamp_in, self.clamp_in));
-        clamp(inner, -self.clamp_out, self.clamp_out)
-    }
-
-    /// What the gradient in log π is made of: +0 strictly beyond a clamp where it is the estimate's own.
-    #[inline(always)]
-    pub(crate) fn slope(&self, k1: f32, how: KlGrad) -> f32 {
-        let inner = self.inner(clamp(k1, -self.clamp_in, self.clamp_in));
-        let beyond = (k1.abs() > self.clamp_in) | (inner.abs() > self.clamp_out);
-        let own = match self.kind {
-            Kl::K1 => or_nan(k1, 1.0),
-            Kl::Abs => or_nan(k1, if k1 == 0.0 { 0.0 } else { 1.0f32.copysign(k1) }),
-            Kl::K2 => k1,
-            Kl::K3 => 1.0 - exp_full(-k1),
-        };
-        match how {
-            KlGrad::Own => {
-                if beyond {
-                    0.0
-                } else {
-                    own
-                }
+    pub(crate) fn token(&self, k1: f32) -> Token {
+        let within = clamp(k1, -self.clamp_in, self.clamp_in);
+        let (k, slope) = match self.kind {
+            Kl::K1 => (within, or_nan(k1, 1.0)),
+            Kl::Abs => (within.abs(), or_nan(k1, if k1 == 0.0 { 0.0 } else { 1.0f32.copysign(k1) })),
+            Kl::K2 => ((within * within) * 0.5, k1),
+            Kl::K3 => {
+                let inverse_ratio = exp_full(-within);
+                ((inverse_ratio - 1.0) + within, 1.0 - inverse_ratio)
             }
-            KlGrad::StraightThrough => k1,
-        }
+        };
+        let beyond = (k1.abs() > self.clamp_in) | (k.abs() > self.clamp_out);
+        Token { k: clamp(k, -self.clamp_out, self.clamp_out), slope: if beyond { 0.0 } else { slope } }
     }
 }
 

@@ -5,11 +5,9 @@ mod tests;
 
 use crate::{
     Backend, Error, Mask, ScoreAt, check,
-    each::each,
+    each::{copy, each},
     lanes::{clamp, fma},
 };
-
-const OP: &str = "reward";
 
 /// The scores at their slots, +0 elsewhere in a row.
 ///
@@ -32,6 +30,7 @@ pub fn place_scores(
     attended: Option<&Mask<'_>>,
     out: &mut [f32],
 ) -> Result<(), Error> {
+    const OP: &str = "place_scores";
     let clip = check::positive(OP, "score_clip", score_clip)?;
     check::lengths(OP, mask, &[("out", out.len())])?;
     if at == ScoreAt::PerToken {
@@ -80,6 +79,7 @@ pub fn broadcast_scores(
     mask: &Mask<'_>,
     out: &mut [f32],
 ) -> Result<(), Error> {
+    const OP: &str = "broadcast_scores";
     let clip = check::positive(OP, "score_clip", score_clip)?;
     check::lengths(OP, mask, &[("out", out.len())])?;
     check::per_row(OP, mask, "scores", scores.len())?;
@@ -113,17 +113,11 @@ pub fn reward(
     mask: &Mask<'_>,
     out: &mut [f32],
 ) -> Result<(), Error> {
+    const OP: &str = "reward";
     check::lengths(OP, mask, &[("placed", placed.len()), ("out", out.len())])?;
     let minus_beta = -check::coefficient(OP, "beta_kl", beta_kl)?;
     if minus_beta == 0.0 {
-        each(
-            on,
-            mask,
-            [placed],
-            out,
-            #[inline(always)]
-            |[score]| score,
-        );
+        copy(on, mask, placed, out);
         return Ok(());
     }
     let kl = kl.ok_or(Error::Missing { op: OP, name: "kl", needs: "`beta_kl` other than 0" })?;

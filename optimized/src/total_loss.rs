@@ -5,7 +5,7 @@ mod tests;
 
 pub use crate::tiles::Put;
 use crate::{
-    Agg, AggregateSums, Backend, Coefficients, Error, Grad, Kl, KlEstimate, KlGrad, Mask,
+    Agg, AggregateSums, Backend, Coefficients, Error, Grad, KlEstimate, KlGrad, Mask,
     aggregate::Divisors,
     check,
     kl::Estimate,
@@ -52,8 +52,10 @@ pub fn kl_loss(
     agg: Agg,
     out: KlOut<'_>,
 ) -> Result<f32, Error> {
-    mask.refuse_part("kl_loss")?;
-    kl_loss_sums(on, logp, logp_ref, mask, estimate, how, agg, out)?.finish(agg)
+    const OP: &str = "kl_loss";
+    mask.refuse_part(OP)?;
+    let sums = kl_loss_sums(on, logp, logp_ref, mask, estimate, how, agg, out);
+    sums.map_err(|error| error.by(OP))?.finish(agg)
 }
 
 /// [`kl_loss`] of rows that may be a part of a batch ([`Mask::part_of`]): sums instead of means.
@@ -72,7 +74,7 @@ pub fn kl_loss_sums(
     agg: Agg,
     out: KlOut<'_>,
 ) -> Result<AggregateSums, Error> {
-    const OP: &str = "kl_loss";
+    const OP: &str = "kl_loss_sums";
     check::lengths(OP, mask, &[("logp", logp.len()), ("logp_ref", logp_ref.len())])?;
     let estimate = Estimate::new(OP, estimate)?;
     let divisors = Divisors::new(OP, agg, mask.whole())?;
@@ -86,15 +88,19 @@ pub fn kl_loss_sums(
         #[inline(always)]
         |piece, [kl, grad]| {
             let at = piece.slots;
-            let tile =
-                Tile { logp: &logp[at.clone()], logp_ref: &logp_ref[at.clone()], valid: &mask.valid()[at] };
+            let x = Operands {
+                logp: &logp[at.clone()],
+                logp_ref: &logp_ref[at.clone()],
+                valid: &mask.valid()[at],
+            };
             let scale = piece.weight * c;
-            match estimate.kind {
-                Kl::K1 => each(tile, estimate.with(Kl::K1), how, scale, kl, grad),
-                Kl::Abs => each(tile, estimate.with(Kl::Abs), how, scale, kl, grad),
-                Kl::K2 => each(tile, estimate.with(Kl::K2), how, scale, kl, grad),
-                Kl::K3 => each(tile, estimate.with(Kl::K3), how, scale, kl, grad),
-            }
+            estimate.for_kind(
+                #[inline(always)]
+                |estimate| match how {
+                    KlGrad::Own => each(x, estimate, |_, own| own * scale, kl, grad),
+                    KlGrad::StraightThrough => each(x, estimate, |k1, _| k1 * scale, kl, grad),
+                },
+            );
             [0, 0]
         },
     );
@@ -103,19 +109,18 @@ pub fn kl_loss_sums(
 
 /// The operands of a piece of a row; all of one length.
 #[derive(Clone, Copy)]
-struct Tile<'a> {
+struct Operands<'a> {
     logp: &'a [f32],
     logp_ref: &'a [f32],
     valid: &'a [bool],
 }
 
-/// Estimate and scaled slope of each token, +0 in masked slots.
+/// Estimate of each token, and `slope` of its k1 and the estimate's own slope; +0 in masked slots.
 #[inline(always)]
 fn each(
-    Tile { logp, logp_ref, valid }: Tile<'_>,
+    Operands { logp, logp_ref, valid }: Operands<'_>,
     estimate: Estimate,
-    how: KlGrad,
-    scale: f32,
+    slope: impl Fn(f32, f32) -> f32,
     kl: &mut [f32; STAGE],
     grad: &mut [f32; STAGE],
 ) {
@@ -123,7 +128,8 @@ fn each(
     let (logp, logp_ref, kl, grad) = (&logp[..n], &logp_ref[..n], &mut kl[..n], &mut grad[..n]);
     for i in 0..n {
         let k1 = logp[i] - logp_ref[i];
-        kl[i] = keep(estimate.of(k1), valid[i]);
-        grad[i] = keep(estimate.slope(k1, how) * scale, valid[i]);
+        let token = estimate.token(k1);
+        kl[i] = keep(token.k, valid[i]);
+        grad[i] = keep(slope(k1, token.slope), valid[i]);
     }
 }

@@ -64,8 +64,8 @@ impl fmt::Display for Error {
                 f,
                 "{op}: `mask` holds {rows} rows from row {first} of a batch of {of}: sum the parts and merge them"
             ),
-            Error::Vocab { vocab, most } => {
-                write!(f, "logits: a vocabulary of {vocab} and must be 1 to {most}")
+            Error::Vocab { op, vocab, most } => {
+                write!(f, "{op}: the vocabulary has {vocab} logits and must have 1 to {most}")
             }
             Error::LogitStride { stride, vocab } => {
                 write!(f, "logits: `stride` is {stride} and rows have {vocab} logits")

@@ -1,38 +1,29 @@
 //! Estimators and slopes against their order, written down a second time.
 
 use super::*;
-use crate::testing::each_token;
+use crate::{spec::clamp, testing::each_token};
 
 const KINDS: [Kl; 4] = [Kl::K1, Kl::Abs, Kl::K2, Kl::K3];
 
 /// ORDER.md 5.1 once more.
-fn written(k1: f32, on: KlEstimate) -> f32 {
-    let (clamp_in, clamp_out) = (on.clamp_in as f32, on.clamp_out as f32);
-    let between = |x: f32, c: f32| {
-        if x < -c {
-            -c
-        } else if x > c {
-            c
-        } else {
-            x
-        }
-    };
-    let k1 = between(k1, clamp_in);
-    let k = match on.kind {
+fn written(k1: f32, estimate: KlEstimate) -> f32 {
+    let (clamp_in, clamp_out) = (estimate.clamp_in as f32, estimate.clamp_out as f32);
+    let k1 = clamp(k1, -clamp_in, clamp_in);
+    let k = match estimate.kind {
         Kl::K1 => k1,
         Kl::Abs => k1.abs(),
         Kl::K2 => k1 * k1 * 0.5,
         Kl::K3 => exp_full(-k1) - 1.0 + k1,
     };
-    between(k, clamp_out)
+    clamp(k, -clamp_out, clamp_out)
 }
 
-fn written_slope(k1: f32, on: KlEstimate) -> f32 {
-    let inside = KlEstimate { clamp_out: f64::INFINITY, ..on };
-    if k1.abs() > on.clamp_in as f32 || written(k1, inside).abs() > on.clamp_out as f32 {
+fn written_slope(k1: f32, estimate: KlEstimate) -> f32 {
+    let inside = KlEstimate { clamp_out: f64::INFINITY, ..estimate };
+    if k1.abs() > estimate.clamp_in as f32 || written(k1, inside).abs() > estimate.clamp_out as f32 {
         return 0.0;
     }
-    match on.kind {
+    match estimate.kind {
         _ if k1.is_nan() => k1,
         Kl::K1 => 1.0,
         Kl::Abs if k1 == 0.0 => 0.0,
@@ -50,25 +41,25 @@ fn estimates() -> impl Iterator<Item = KlEstimate> {
 
 #[test]
 fn every_estimator_with_every_clamp_follows_the_written_order() {
-    for on in estimates() {
+    for estimate in estimates() {
         each_token(
-            |backend, [logp, logp_ref, _], mask, out| kl(backend, logp, logp_ref, mask, on, out),
-            |[logp, logp_ref, _]| written(logp - logp_ref, on),
+            |on, [logp, logp_ref, _], mask, out| kl(on, logp, logp_ref, mask, estimate, out),
+            |[logp, logp_ref, _]| written(logp - logp_ref, estimate),
         );
     }
 }
 
 #[test]
 fn every_slope_with_every_clamp_follows_the_written_order() {
-    for on in estimates() {
+    for estimate in estimates() {
         each_token(
-            |backend, [a, b, _], mask, out| kl_grad(backend, a, b, mask, on, KlGrad::Own, out),
-            |[logp, logp_ref, _]| written_slope(logp - logp_ref, on),
+            |on, [a, b, _], mask, out| kl_grad(on, a, b, mask, estimate, KlGrad::Own, out),
+            |[logp, logp_ref, _]| written_slope(logp - logp_ref, estimate),
         );
     }
-    let on = KlEstimate { kind: Kl::K3, clamp_in: 0.1, clamp_out: 0.1 };
+    let estimate = KlEstimate { kind: Kl::K3, clamp_in: 0.1, clamp_out: 0.1 };
     each_token(
-        |backend, [a, b, _], mask, out| kl_grad(backend, a, b, mask, on, KlGrad::StraightThrough, out),
+        |on, [a, b, _], mask, out| kl_grad(on, a, b, mask, estimate, KlGrad::StraightThrough, out),
         |[logp, logp_ref, _]| logp - logp_ref,
     );
 }
@@ -76,8 +67,7 @@ fn every_slope_with_every_clamp_follows_the_written_order() {
 #[test]
 fn a_slope_at_a_clamp_is_that_of_inside_and_beyond_it_zero() {
     let slope = |clamp_in, clamp_out, k1| {
-        let by = Estimate::new("kl", KlEstimate { kind: Kl::K2, clamp_in, clamp_out }).unwrap();
-        by.slope(k1, KlGrad::Own)
+        Estimate::new("kl", KlEstimate { kind: Kl::K2, clamp_in, clamp_out }).unwrap().token(k1).slope
     };
     let off = f64::INFINITY;
     assert_eq!((slope(0.5, off, 0.5), slope(0.5, off, 0.5000001)), (0.5, 0.0));
@@ -85,9 +75,11 @@ fn a_slope_at_a_clamp_is_that_of_inside_and_beyond_it_zero() {
 }
 
 #[test]
-fn a_clamp_that_rounds_to_zero_is_refused() {
-    let mask = Mask::padded(&[true], 1, 1).unwrap();
-    let on = KlEstimate { kind: Kl::K1, clamp_in: 1e-60, clamp_out: 1.0 };
-    let says = kl(Backend::best(), &[0.0], &[0.0], &mask, on, &mut [0.0]).unwrap_err().to_string();
+fn a_clamp_that_rounds_to_zero_is_refused_by_the_function_that_was_called() {
+    let (on, mask) = (Backend::best(), Mask::padded(&[true], 1, 1).unwrap());
+    let estimate = KlEstimate { kind: Kl::K1, clamp_in: 1e-60, clamp_out: 1.0 };
+    let says = kl(on, &[0.0], &[0.0], &mask, estimate, &mut [0.0]).unwrap_err().to_string();
     assert_eq!(says, "kl: `clamp_in` is 1e-60 and must be > 0 (in f32)");
+    let says = kl_grad(on, &[0.0], &[0.0], &mask, estimate, KlGrad::Own, &mut [0.0]).unwrap_err();
+    assert_eq!(says.to_string(), "kl_grad: `clamp_in` is 1e-60 and must be > 0 (in f32)");
 }

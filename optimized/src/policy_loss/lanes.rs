@@ -62,7 +62,7 @@ fn token<const DUAL: bool>(ratio: f32, clamped: bool, adv: f32, clip: &Clip) -> 
 
 /// The operands of a piece of a row; all of one length.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<'a> {
+pub(super) struct Operands<'a> {
     pub(super) logp: &'a [f32],
     pub(super) logp_old: &'a [f32],
     pub(super) adv: &'a [f32],
@@ -86,37 +86,34 @@ pub(super) struct Room<'a> {
 /// fewer operations, the same bits; what turns out not to be is computed once more. What is not in every call
 /// has a loop of its own over what is staged.
 #[inline(always)]
-pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [u32; 2] {
+pub(super) fn piece(x: Operands<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [u32; 2] {
     let all = |_| true;
     let some = |valid| valid;
-    let tame = if on.full {
-        ratios::<true>(on, clip, &mut to, all)
-    } else {
-        ratios::<true>(on, clip, &mut to, some)
-    };
+    let tame =
+        if x.full { ratios::<true>(x, clip, &mut to, all) } else { ratios::<true>(x, clip, &mut to, some) };
     if !tame {
-        ratios::<false>(on, clip, &mut to, some);
+        ratios::<false>(x, clip, &mut to, some);
     }
     let dual = clip.c_dual < f32::INFINITY;
-    let [clipped, lower] = match (tame, dual, on.full) {
-        (true, false, true) => losses::<false, true>(on, clip, scale, &mut to, all),
-        (true, true, true) => losses::<true, true>(on, clip, scale, &mut to, all),
-        (true, false, false) => losses::<false, true>(on, clip, scale, &mut to, some),
-        (true, true, false) => losses::<true, true>(on, clip, scale, &mut to, some),
-        (false, ..) => losses::<true, false>(on, clip, scale, &mut to, some),
+    let [clipped, lower] = match (tame, dual, x.full) {
+        (true, false, true) => losses::<false, true>(x, clip, scale, &mut to, all),
+        (true, true, true) => losses::<true, true>(x, clip, scale, &mut to, all),
+        (true, false, false) => losses::<false, true>(x, clip, scale, &mut to, some),
+        (true, true, false) => losses::<true, true>(x, clip, scale, &mut to, some),
+        (false, ..) => losses::<true, false>(x, clip, scale, &mut to, some),
     };
-    if let Some(weights) = on.weights {
-        weigh(on.valid, weights, to.loss);
-        weigh(on.valid, weights, to.grad);
+    if let Some(weights) = x.weights {
+        weigh(x.valid, weights, to.loss);
+        weigh(x.valid, weights, to.grad);
     }
-    let kl = &mut to.kl[..on.valid.len()];
+    let kl = &mut to.kl[..x.valid.len()];
     match clip.kl_kind {
         Kl::K1 => {}
         Kl::Abs => kl.iter_mut().for_each(|k| *k = k.abs()),
         Kl::K2 => kl.iter_mut().for_each(|k| *k = (*k * *k) * 0.5),
         // exp(−k1) is the ratio, where nothing was clamped.
         Kl::K3 if tame => {
-            for ((k, ratio), valid) in kl.iter_mut().zip(to.ratio.iter()).zip(on.valid) {
+            for ((k, ratio), valid) in kl.iter_mut().zip(to.ratio.iter()).zip(x.valid) {
                 *k = keep((*ratio - 1.0) + *k, *valid);
             }
         }
@@ -124,8 +121,8 @@ pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [
     }
     let counted = match clip.clip_frac {
         ClipFrac::Effective => clipped,
-        ClipFrac::SignBlind => outside(on, to.ratio, |ratio, _| (ratio < clip.lo) | (ratio > clip.hi)),
-        ClipFrac::Signed => outside(on, to.ratio, |ratio, adv| {
+        ClipFrac::SignBlind => outside(x, to.ratio, |ratio, _| (ratio < clip.lo) | (ratio > clip.hi)),
+        ClipFrac::Signed => outside(x, to.ratio, |ratio, adv| {
             ((ratio < clip.lo) & (adv < 0.0)) | ((ratio > clip.hi) & (adv > 0.0))
         }),
     };
@@ -137,13 +134,13 @@ pub(super) fn tile(on: Tile<'_>, clip: &Clip, scale: f32, mut to: Room<'_>) -> [
 /// many of exp's long chains at once.
 #[inline(always)]
 fn ratios<const TAME: bool>(
-    on: Tile<'_>,
+    x: Operands<'_>,
     clip: &Clip,
     to: &mut Room<'_>,
     is_valid: impl Fn(bool) -> bool,
 ) -> bool {
-    let n = on.valid.len();
-    let (logp, logp_old, valid) = (&on.logp[..n], &on.logp_old[..n], &on.valid[..n]);
+    let n = x.valid.len();
+    let (logp, logp_old, valid) = (&x.logp[..n], &x.logp_old[..n], &x.valid[..n]);
     let (kl, ratio) = (&mut to.kl[..n], &mut to.ratio[..n]);
     let bound = clip.log_ratio_clamp;
     let mut widest = 0;
@@ -167,14 +164,14 @@ fn ratios<const TAME: bool>(
 /// What follows from ρ; how many tokens the clip holds, and how many the dual clip.
 #[inline(always)]
 fn losses<const DUAL: bool, const TAME: bool>(
-    on: Tile<'_>,
+    x: Operands<'_>,
     clip: &Clip,
     scale: f32,
     to: &mut Room<'_>,
     is_valid: impl Fn(bool) -> bool,
 ) -> [u32; 2] {
-    let n = on.valid.len();
-    let (logp, logp_old, adv, valid) = (&on.logp[..n], &on.logp_old[..n], &on.adv[..n], &on.valid[..n]);
+    let n = x.valid.len();
+    let (logp, logp_old, adv, valid) = (&x.logp[..n], &x.logp_old[..n], &x.adv[..n], &x.valid[..n]);
     let (loss, ratio, grad) = (&mut to.loss[..n], &to.ratio[..n], &mut to.grad[..n]);
     let bound = clip.log_ratio_clamp;
     let (mut clipped, mut lower) = (0, 0);
@@ -200,7 +197,7 @@ fn weigh(valid: &[bool], weights: &[f32], x: &mut [f32; STAGE]) {
 
 /// How many valid tokens the clip fraction counts by their ratio and advantage.
 #[inline(always)]
-fn outside(on: Tile<'_>, ratio: &[f32; STAGE], counts: impl Fn(f32, f32) -> bool) -> u32 {
-    let tokens = on.valid.iter().zip(ratio).zip(on.adv);
+fn outside(x: Operands<'_>, ratio: &[f32; STAGE], counts: impl Fn(f32, f32) -> bool) -> u32 {
+    let tokens = x.valid.iter().zip(ratio).zip(x.adv);
     tokens.map(|((valid, ratio), adv)| u32::from(*valid) & u32::from(counts(*ratio, *adv))).sum()
 }

@@ -11,7 +11,7 @@ use crate::{
     lanes::{one_nan, share},
     tiles::{Passed, Put, pass},
 };
-use lanes::{Clip, Room, Tile};
+use lanes::{Clip, Operands, Room};
 use serde::{Deserialize, Serialize};
 
 /// The policy loss with what a trainer logs beside it.
@@ -64,8 +64,10 @@ pub fn policy_loss(
     agg: Agg,
     out: PolicyOut<'_>,
 ) -> Result<PolicyLoss, Error> {
-    mask.refuse_part("policy_loss")?;
-    policy_sums(on, logp, logp_old, adv, mask, weights, clip, agg, out)?.finish(agg)
+    const OP: &str = "policy_loss";
+    mask.refuse_part(OP)?;
+    let sums = policy_sums(on, logp, logp_old, adv, mask, weights, clip, agg, out);
+    sums.map_err(|error| error.by(OP))?.finish(agg)
 }
 
 /// The sums behind [`policy_loss`] of some rows of a batch. Merged over the whole batch they finish to the bits
@@ -101,7 +103,7 @@ impl PolicySums {
     ///
     /// If no token is valid.
     pub fn finish(&self, agg: Agg) -> Result<PolicyLoss, Error> {
-        const OP: &str = "policy_loss";
+        const OP: &str = "policy_sums";
         check::has_tokens(OP, self.counts)?;
         let tokens = self.counts.tokens;
         Ok(PolicyLoss {
@@ -130,7 +132,7 @@ pub fn policy_sums(
     agg: Agg,
     out: PolicyOut<'_>,
 ) -> Result<PolicySums, Error> {
-    const OP: &str = "policy_loss";
+    const OP: &str = "policy_sums";
     check::lengths(OP, mask, &[("logp", logp.len()), ("logp_old", logp_old.len()), ("adv", adv.len())])?;
     if let Some(weights) = weights {
         check::lengths(OP, mask, &[("weights", weights.len())])?;
@@ -151,7 +153,7 @@ pub fn policy_sums(
         #[inline(always)]
         |piece, [loss, kl, ratio, grad]| {
             let at = piece.slots;
-            let tile = Tile {
+            let x = Operands {
                 logp: &logp[at.clone()],
                 logp_old: &logp_old[at.clone()],
                 adv: &adv[at.clone()],
@@ -159,7 +161,7 @@ pub fn policy_sums(
                 valid: &mask.valid()[at],
                 full: piece.full,
             };
-            lanes::tile(tile, &clip, piece.weight * c, Room { loss, kl, ratio, grad })
+            lanes::piece(x, &clip, piece.weight * c, Room { loss, kl, ratio, grad })
         },
     );
     Ok(PolicySums { loss, kl, clipped, lower, counts })

@@ -76,7 +76,10 @@ fn scores_are_broadcast_as_a_row_under_every_row() {
     assert_eq!(out, [1.0, -5.0, SENTINEL, 1.0, -5.0, SENTINEL]);
     let mask = Mask::padded(&[true; 6], 2, 3).unwrap();
     let says = broadcast_scores(&[1.0, 2.0], 5.0, &mask, &mut out).unwrap_err().to_string();
-    assert_eq!(says, "reward: `mask.row` has 3 elements and must have 2, one per row, to be broadcast");
+    assert_eq!(
+        says,
+        "broadcast_scores: `mask.row` has 3 elements and must have 2, one per row, to be broadcast"
+    );
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn what_is_missing_is_said() {
     let mask = Mask::padded(&[true], 1, 1).unwrap();
     let (on, mut out) = (Backend::best(), [0.0]);
     let says = place_scores(on, &[1.0], ScoreAt::LastAttended, 1.0, &mask, None, &mut out).unwrap_err();
-    assert_eq!(says.to_string(), "reward: `attended` is missing and `at` last-attended needs it");
+    assert_eq!(says.to_string(), "place_scores: `attended` is missing and `at` last-attended needs it");
     let says = reward(on, &[1.0], None, 0.1, &mask, &mut out).unwrap_err();
     assert_eq!(says.to_string(), "reward: `kl` is missing and `beta_kl` other than 0 needs it");
     let (wider, two) = ([true; 2], [true]);
@@ -92,5 +95,5 @@ fn what_is_missing_is_said() {
     assert!(place_scores(on, &[1.0], ScoreAt::LastAttended, 1.0, &mask, Some(&attended), &mut out).is_ok());
     let attended = Mask::padded(&wider, 1, 2).unwrap();
     let says = place_scores(on, &[1.0], ScoreAt::LastAttended, 1.0, &mask, Some(&attended), &mut out);
-    assert_eq!(says.unwrap_err().to_string(), "reward: row 0 of `attended` is 0..2 and of `mask` 0..1");
+    assert_eq!(says.unwrap_err().to_string(), "place_scores: row 0 of `attended` is 0..2 and of `mask` 0..1");
 }

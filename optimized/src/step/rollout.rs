@@ -2,7 +2,7 @@
 
 use super::Targets;
 use crate::{
-    Backend, Ends, Error, GaeOut, Lambda, Mask, ScoreAt, Settings, Whitened, broadcast_scores, each::each,
+    Backend, Ends, Error, GaeOut, Lambda, Mask, ScoreAt, Settings, Whitened, broadcast_scores, each::copy,
     gae, kl, place_scores, returns, reward, whiten,
 };
 
@@ -108,7 +108,7 @@ pub fn rollout_phase<'a>(
     let whitened = match s.whitening {
         Some(how) => Some(whiten(on, adv_raw, &mask, how, adv)?),
         None => {
-            keep(on, adv_raw, &mask, adv);
+            copy(on, &mask, adv_raw, adv);
             None
         }
     };
@@ -134,16 +134,4 @@ fn with_first_pad<'a>(mask: Mask<'a>, valid: &'a mut Vec<bool>) -> Result<Mask<'
     valid.resize(mask.valid().len(), false);
     mask.with_first_pad(valid)?;
     Ok(mask.with_valid(valid))
-}
-
-/// The same numbers with +0 in masked slots.
-fn keep(on: Backend, x: &[f32], mask: &Mask<'_>, out: &mut [f32]) {
-    each(
-        on,
-        mask,
-        [x],
-        out,
-        #[inline(always)]
-        |[x]| x,
-    );
 }

@@ -76,7 +76,7 @@ pub struct Logits<'a, X> {
     shape: Shape,
 }
 
-/// Rows of logits that their gradient will replace; laid out as [`Logits`].
+/// Room for the gradient of rows of logits, or rows that it will replace; laid out as [`Logits`].
 #[derive(Debug)]
 pub struct LogitsMut<'a, X> {
     pub(super) data: &'a mut [X],
@@ -147,13 +147,13 @@ impl<'a, X: Logit> LogitsMut<'a, X> {
 }
 
 /// There are logits, and not too many.
-pub(super) fn check_vocab(vocab: usize) -> Result<(), Error> {
-    if (1..=MAX_VOCAB).contains(&vocab) { Ok(()) } else { Err(Error::Vocab { vocab, most: MAX_VOCAB }) }
+pub(super) fn check_vocab(op: &'static str, vocab: usize) -> Result<(), Error> {
+    if (1..=MAX_VOCAB).contains(&vocab) { Ok(()) } else { Err(Error::Vocab { op, vocab, most: MAX_VOCAB }) }
 }
 
 impl Shape {
     fn new(vocab: usize, stride: usize) -> Result<Shape, Error> {
-        check_vocab(vocab)?;
+        check_vocab("logits", vocab)?;
         if stride < vocab {
             return Err(Error::LogitStride { stride, vocab });
         }
@@ -203,8 +203,11 @@ mod tests {
     #[test]
     fn a_vocabulary_that_does_not_fit_is_refused_with_the_numbers() {
         let says = |vocab, stride| Logits::strided(&[0.0f32; 6], vocab, stride).unwrap_err().to_string();
-        assert_eq!(says(0, 3), "logits: a vocabulary of 0 and must be 1 to 524288");
-        assert_eq!(says(524_289, 524_289), "logits: a vocabulary of 524289 and must be 1 to 524288");
+        assert_eq!(says(0, 3), "logits: the vocabulary has 0 logits and must have 1 to 524288");
+        assert_eq!(
+            says(524_289, 524_289),
+            "logits: the vocabulary has 524289 logits and must have 1 to 524288"
+        );
         assert_eq!(says(3, 2), "logits: `stride` is 2 and rows have 3 logits");
         let valid = [true; 2];
         let mask = Mask::padded(&valid, 1, 2).unwrap();

@@ -104,6 +104,12 @@ pub(crate) fn forward<X: Logit>(
         check_actions(op, actions, mask, logits.vocab())?;
     }
     let TokenOut { logp, ent, max, ln_sum, max_ent, ln_sum_ent } = out;
+    let any = |of: [&Option<&mut [f32]>; 3]| of.iter().any(|out| out.is_some());
+    let wanted = if inv_tau[0] == inv_tau[1] {
+        Wanted::One
+    } else {
+        Wanted::Each([any([&logp, &max, &ln_sum]), any([&ent, &max_ent, &ln_sum_ent])])
+    };
     let out: Rooms<'_> = [
         check::output(op, mask, "logp", logp)?,
         check::output(op, mask, "ent", ent)?,
@@ -112,9 +118,6 @@ pub(crate) fn forward<X: Logit>(
         check::output(op, mask, "max_ent", max_ent)?,
         check::output(op, mask, "ln_sum_ent", ln_sum_ent)?,
     ];
-    let any = |rooms: [usize; 3]| rooms.iter().any(|room| out[*room].is_some());
-    let wanted =
-        if inv_tau[0] == inv_tau[1] { Wanted::One } else { Wanted::Each([any([0, 2, 3]), any([1, 4, 5])]) };
     let pass = Forward { logits, actions, mask: *mask, inv_tau, wanted };
     let block = |slots: Range<usize>, out: Rooms<'_>| {
         dispatch!(on.level(), simd => simd.vectorize(
@@ -158,9 +161,9 @@ pub fn token_pass_grad<X: Logit>(
     if grad.shape.vocab != logits.vocab() {
         return Err(Error::GradVocab { op: OP, grad: grad.shape.vocab, logits: logits.vocab() });
     }
-    let parts = Backward::new(OP, actions, mask, logits.vocab(), [tau, tau_ent], stats, g_logp, g_ent)?;
+    let pass = Backward::new(OP, actions, mask, logits.vocab(), [tau, tau_ent], stats, g_logp, g_ent)?;
     let store = Store::of::<X>(grad.data.len());
-    backward(on, &parts, Place::Apart { logits, to: grad.data, shape: grad.shape, store });
+    backward(on, &pass, Place::Apart { logits, to: grad.data, shape: grad.shape, store });
     Ok(())
 }
 
@@ -181,11 +184,11 @@ pub fn token_pass_grad_in_place<X: Logit>(
     g_logp: &[f32],
     g_ent: &[f32],
 ) -> Result<(), Error> {
-    const OP: &str = "token_pass_grad";
+    const OP: &str = "token_pass_grad_in_place";
     let LogitsMut { data, shape } = logits;
     shape.check(OP, "logits", mask, data.len())?;
-    let parts = Backward::new(OP, actions, mask, shape.vocab, [tau, tau_ent], stats, g_logp, g_ent)?;
-    backward(on, &parts, Place::Within { data, shape });
+    let pass = Backward::new(OP, actions, mask, shape.vocab, [tau, tau_ent], stats, g_logp, g_ent)?;
+    backward(on, &pass, Place::Within { data, shape });
     Ok(())
 }
 

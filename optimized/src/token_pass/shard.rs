@@ -48,12 +48,13 @@ impl LogSumExp {
         action: u32,
         tau: f64,
     ) -> Result<LogSumExp, Error> {
-        let inv_tau = inv_tau("log_sum_exp", "tau", tau)?;
+        const OP: &str = "log_sum_exp";
+        let inv_tau = inv_tau(OP, "tau", tau)?;
         if !start.is_multiple_of(TILE) {
             return Err(Error::ShardStart { start });
         }
         let end = start.saturating_add(logits.len());
-        check_vocab(end.max(1))?;
+        check_vocab(OP, end.max(1))?;
         let scale = InvTau(inv_tau);
         let x_a = (action as usize).checked_sub(start).and_then(|a| logits.get(a));
         let x_a = x_a.map(|x| scale.of(x.widen()));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    Kl,
     lanes::exp_full,
     spec::{AGGS, Batch, clamp, coarse, cut},
     testing::{Random, SENTINEL, assert_rows, everywhere, same},

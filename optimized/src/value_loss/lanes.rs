@@ -46,7 +46,7 @@ fn token(v: f32, v_old: f32, ret: f32, eps_v: f32, form: ValueClip) -> Token {
 
 /// The operands of a piece of a row; all of one length.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<'a> {
+pub(super) struct Operands<'a> {
     pub(super) v: &'a [f32],
     pub(super) v_old: &'a [f32],
     pub(super) ret: &'a [f32],
@@ -56,8 +56,8 @@ pub(super) struct Tile<'a> {
 
 /// Loss and scaled slope of each token, +0 in masked slots; gives how many are clipped.
 #[inline(always)]
-pub(super) fn tile(
-    on: Tile<'_>,
+pub(super) fn piece(
+    x: Operands<'_>,
     eps_v: f32,
     form: ValueClip,
     scale: f32,
@@ -66,19 +66,19 @@ pub(super) fn tile(
 ) -> u32 {
     use ValueClip::{ClippedOnly, Max, Off};
     // One loop for each: a choice inside it would be made once a token.
-    match (form, on.full) {
-        (Max, true) => each(on, scale, loss, grad, |_| true, |v, old, ret| token(v, old, ret, eps_v, Max)),
-        (Max, false) => each(on, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, Max)),
+    match (form, x.full) {
+        (Max, true) => each(x, scale, loss, grad, |_| true, |v, old, ret| token(v, old, ret, eps_v, Max)),
+        (Max, false) => each(x, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, Max)),
         (ClippedOnly, _) => {
-            each(on, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, ClippedOnly))
+            each(x, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, ClippedOnly))
         }
-        (Off, _) => each(on, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, Off)),
+        (Off, _) => each(x, scale, loss, grad, |m| m, |v, old, ret| token(v, old, ret, eps_v, Off)),
     }
 }
 
 #[inline(always)]
 fn each(
-    Tile { v, v_old, ret, valid, .. }: Tile<'_>,
+    Operands { v, v_old, ret, valid, .. }: Operands<'_>,
     scale: f32,
     loss: &mut [f32],
     grad: &mut [f32],

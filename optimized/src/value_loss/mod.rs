@@ -11,7 +11,7 @@ use crate::{
     lanes::share,
     tiles::{Passed, Put, pass},
 };
-use lanes::Tile;
+use lanes::Operands;
 use serde::{Deserialize, Serialize};
 
 /// The value loss with what a trainer logs beside it.
@@ -59,8 +59,10 @@ pub fn value_loss(
     half: Half,
     out: ValueOut<'_>,
 ) -> Result<ValueLoss, Error> {
-    mask.refuse_part("value_loss")?;
-    value_sums(on, v, v_old, ret, mask, eps_v, form, agg, half, out)?.finish(agg, half)
+    const OP: &str = "value_loss";
+    mask.refuse_part(OP)?;
+    let sums = value_sums(on, v, v_old, ret, mask, eps_v, form, agg, half, out);
+    sums.map_err(|error| error.by(OP))?.finish(agg, half)
 }
 
 /// The sums behind [`value_loss`] of some rows of a batch. Merged over the whole batch they finish to the bits
@@ -92,8 +94,9 @@ impl ValueSums {
     ///
     /// If no token is valid.
     pub fn finish(&self, agg: Agg, half: Half) -> Result<ValueLoss, Error> {
-        check::has_tokens("value_loss", self.counts)?;
-        let divisors = Divisors::new("value_loss", agg, self.counts)?;
+        const OP: &str = "value_sums";
+        check::has_tokens(OP, self.counts)?;
+        let divisors = Divisors::new(OP, agg, self.counts)?;
         let loss = half.factor() as f32 * divisors.finish(self.loss.finish());
         Ok(ValueLoss { loss, clip_frac: share(self.clipped, self.counts.tokens) })
     }
@@ -117,7 +120,7 @@ pub fn value_sums(
     half: Half,
     out: ValueOut<'_>,
 ) -> Result<ValueSums, Error> {
-    const OP: &str = "value_loss";
+    const OP: &str = "value_sums";
     check::lengths(OP, mask, &[("v", v.len()), ("v_old", v_old.len()), ("ret", ret.len())])?;
     let eps_v = check::positive(OP, "eps_v", eps_v)?;
     let whole = mask.whole();
@@ -135,14 +138,14 @@ pub fn value_sums(
         #[inline(always)]
         |piece, [loss, grad]| {
             let at = piece.slots;
-            let tile = Tile {
+            let x = Operands {
                 v: &v[at.clone()],
                 v_old: &v_old[at.clone()],
                 ret: &ret[at.clone()],
                 valid: &mask.valid()[at],
                 full: piece.full,
             };
-            [lanes::tile(tile, eps_v, form, (piece.weight * c) * factor, loss, grad), 0]
+            [lanes::piece(x, eps_v, form, (piece.weight * c) * factor, loss, grad), 0]
         },
     );
     Ok(ValueSums { loss, clipped, counts })

@@ -45,7 +45,7 @@ pub fn whiten(
     mask.refuse_part(OP)?;
     check::lengths(OP, mask, &[("adv", adv.len()), ("out", out.len())])?;
     check::has_tokens(OP, mask.counts())?;
-    epsilon(how)?;
+    epsilon(OP, how)?;
     let mean = aggregate_sums(on, adv, mask, Agg::TokenMean)?.finish(Agg::TokenMean)?;
     let var = square_sum(on, adv, mask, mean)?.var(how.variance)?;
     let by = Whitened { mean, var };
@@ -66,8 +66,9 @@ pub fn whiten_by(
     how: Whitening,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    check::lengths("whiten", mask, &[("adv", adv.len()), ("out", out.len())])?;
-    let (eps_w, Whitened { mean, var }) = (epsilon(how)?, by);
+    const OP: &str = "whiten_by";
+    check::lengths(OP, mask, &[("adv", adv.len()), ("out", out.len())])?;
+    let (eps_w, Whitened { mean, var }) = (epsilon(OP, how)?, by);
     let rstd = match how.eps_at {
         EpsAt::Std => 1.0 / (var.sqrt() + eps_w),
         EpsAt::UnderRoot => 1.0 / (var + eps_w).sqrt(),
@@ -94,8 +95,8 @@ pub fn whiten_by(
     Ok(())
 }
 
-fn epsilon(how: Whitening) -> Result<f32, Error> {
-    check::setting("whiten", "eps_w", how.eps_w, "be ≥ 0", |eps| eps >= 0.0)
+fn epsilon(op: &'static str, how: Whitening) -> Result<f32, Error> {
+    check::setting(op, "eps_w", how.eps_w, "be ≥ 0", |eps| eps >= 0.0)
 }
 
 /// Σ (x − μ)² over the valid tokens of some rows of a batch, and how many there are. Its serde form holds the
@@ -121,7 +122,7 @@ impl SquareSum {
     /// If no token is valid.
     pub fn var(&self, variance: Variance) -> Result<f32, Error> {
         let AggregateSums { sum, counts } = &self.0;
-        check::has_tokens("whiten", *counts)?;
+        check::has_tokens("square_sum", *counts)?;
         let n = match variance {
             Variance::Population => counts.tokens,
             Variance::Sample => counts.tokens - 1,
@@ -137,7 +138,7 @@ impl SquareSum {
 /// If a length is not the mask's.
 pub fn square_sum(on: Backend, x: &[f32], mask: &Mask<'_>, mean: f32) -> Result<SquareSum, Error> {
     let sums = sums_of(
-        "whiten",
+        "square_sum",
         on,
         x,
         mask,
