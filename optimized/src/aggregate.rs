@@ -87,7 +87,7 @@ pub(crate) fn sums_of(
 ) -> Result<AggregateSums, Error> {
     check::lengths(op, mask, &[("x", x.len())])?;
     let divisors = Divisors::new(op, agg, mask.whole())?;
-    let Passed { sums: [sum], counts, .. } = pass(
+    let Passed { sums: [sum], counted: [], counts } = pass(
         on,
         mask,
         &divisors,
@@ -101,7 +101,7 @@ pub(crate) fn sums_of(
             for ((to, x), valid) in staged.iter_mut().zip(x).zip(valid) {
                 *to = if *valid { own(*x) } else { 0.0 };
             }
-            [0, 0]
+            []
         },
     );
     Ok(AggregateSums { sum, counts })

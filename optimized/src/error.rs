@@ -1,6 +1,8 @@
 //! Everything that can be wrong with a call, one line each.
 
 mod message;
+#[cfg(test)]
+mod tests;
 
 use crate::Counts;
 

@@ -95,11 +95,12 @@ pub use reference::{
 pub use returns::returns;
 pub use reward::{broadcast_scores, place_scores, reward};
 pub use sum::{Apart, Counts, Sum};
+pub use tiles::Put;
 pub use token_pass::{
     LogSumExp, Logit, Logits, LogitsMut, TokenOut, TokenStat, TokenStats, token_pass, token_pass_grad,
     token_pass_grad_in_place,
 };
-pub use total_loss::{KlOut, Put, kl_loss, kl_loss_sums, total_loss};
+pub use total_loss::{KlOut, kl_loss, kl_loss_sums, total_loss};
 pub use value_loss::{ValueLoss, ValueOut, ValueSums, value_loss, value_sums};
 pub use whiten::{SquareSum, Whitened, square_sum, whiten, whiten_by};
 

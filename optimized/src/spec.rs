@@ -87,10 +87,9 @@ impl Batch {
         self.laid.mask(&self.slots)
     }
 
-    /// A number for each slot, +0 … in rows: `of` where a token is, NaN where none is.
+    /// A number for each slot of each row: `of` where a token is, NaN where none is.
     pub(crate) fn rows(&self, mut of: impl FnMut() -> f32) -> Vec<Vec<f32>> {
-        let number = |valid: &bool| if *valid { of() } else { f32::NAN };
-        let mut number = number;
+        let mut number = |valid: &bool| if *valid { of() } else { f32::NAN };
         self.valid.iter().map(|row| row.iter().map(&mut number).collect()).collect()
     }
 
@@ -182,7 +181,7 @@ pub(crate) fn coarse(random: &mut Random) -> f32 {
     }
 }
 
-/// Rows of one length cut into that many parts, the first ones a row longer where it does not come out even.
+/// b rows in that many parts, of nearly as many rows each.
 pub(crate) fn cut(b: usize, parts: usize) -> Vec<core::ops::Range<usize>> {
     (0..parts).map(|part| part * b / parts..(part + 1) * b / parts).collect()
 }

@@ -165,3 +165,9 @@ pub(crate) fn each_token(
         });
     }
 }
+
+/// Whether ORDER.md has these constants, one after the other, after that text.
+pub(crate) fn in_order_md(before: &str, constants: &[f32]) -> bool {
+    let constants: Vec<String> = constants.iter().map(|x| format!("{:#010x}", x.to_bits())).collect();
+    include_str!("../ORDER.md").contains(&format!("{before}{}", constants.join(" ")))
+}

@@ -40,27 +40,27 @@ pub enum Put {
 
 /// What a pass gives beside its outputs.
 #[derive(Debug, Clone)]
-pub(crate) struct Passed<const S: usize> {
+pub(crate) struct Passed<const S: usize, const N: usize> {
     /// Of the first S numbers a token: the first by the aggregation's rows, the others plain.
     pub(crate) sums: [Sum; S],
     /// Tokens that the kernel counted.
-    pub(crate) counted: [u64; 2],
+    pub(crate) counted: [u64; N],
     /// What was there to count.
     pub(crate) counts: Counts,
 }
 
 /// Runs `kernel` over every token. It fills the first numbers of each staged array, +0 where a slot is masked,
-/// and gives two counts. An output takes the staged array of its place.
+/// and gives N counts. An output takes the staged array of its place.
 ///
 /// `kernel` must be marked `#[inline(always)]`, or it is compiled for the baseline and not for the level.
-pub(crate) fn pass<const K: usize, const S: usize>(
+pub(crate) fn pass<const K: usize, const S: usize, const N: usize>(
     on: Backend,
     mask: &Mask<'_>,
     divisors: &Divisors,
     out: [Option<&mut [f32]>; K],
     put: Put,
-    kernel: impl Fn(Piece, &mut Staged<K>) -> [u32; 2] + Sync,
-) -> Passed<S> {
+    kernel: impl Fn(Piece, &mut Staged<K>) -> [u32; N] + Sync,
+) -> Passed<S, N> {
     let over = Over { mask, divisors, put };
     let block = |rows: Range<usize>, out: [Option<&mut [f32]>; K]| {
         dispatch!(on.level(), simd => simd.vectorize(
@@ -80,15 +80,15 @@ struct Over<'a> {
 
 impl Over<'_> {
     #[inline(always)]
-    fn block<const K: usize, const S: usize>(
+    fn block<const K: usize, const S: usize, const N: usize>(
         &self,
         rows: Range<usize>,
         mut out: [Option<&mut [f32]>; K],
-        kernel: &impl Fn(Piece, &mut Staged<K>) -> [u32; 2],
-    ) -> Passed<S> {
+        kernel: &impl Fn(Piece, &mut Staged<K>) -> [u32; N],
+    ) -> Passed<S, N> {
         let start = self.mask.start(rows.start);
         let Aligned(staged) = &mut Aligned([[0.0; STAGE]; K]);
-        let mut passed = Passed::<S>::none();
+        let mut passed = Passed::<S, N>::none();
         for row in rows {
             let slots = self.mask.row(row);
             let tokens = self.tokens(slots.clone());
@@ -99,8 +99,9 @@ impl Over<'_> {
                 for slots in pieces(tile, STAGE) {
                     let full = self.tokens(slots.clone()) == slots.len() as u64;
                     let counted = kernel(Piece { slots: slots.clone(), full, weight }, staged);
-                    passed.counted[0] += u64::from(counted[0]);
-                    passed.counted[1] += u64::from(counted[1]);
+                    for (all, of_piece) in passed.counted.iter_mut().zip(counted) {
+                        *all += u64::from(of_piece);
+                    }
                     for (sum, staged) in tile_sums.iter_mut().zip(&*staged) {
                         sum.add(&staged[..slots.len()]);
                     }
@@ -153,17 +154,17 @@ fn pieces(slots: Range<usize>, length: usize) -> impl Iterator<Item = Range<usiz
     slots.step_by(length).map(move |start| start..end.min(start + length))
 }
 
-impl<const S: usize> Passed<S> {
-    fn none() -> Passed<S> {
-        Passed { sums: core::array::from_fn(|_| Sum::default()), counted: [0; 2], counts: Counts::default() }
+impl<const S: usize, const N: usize> Passed<S, N> {
+    fn none() -> Passed<S, N> {
+        Passed { sums: core::array::from_fn(|_| Sum::default()), counted: [0; N], counts: Counts::default() }
     }
 
-    fn merge(self, next: Passed<S>) -> Passed<S> {
+    fn merge(self, next: Passed<S, N>) -> Passed<S, N> {
         let mut both = Passed { counts: self.counts.merge(next.counts), ..Passed::none() };
         for (sum, (left, right)) in both.sums.iter_mut().zip(self.sums.into_iter().zip(next.sums)) {
             *sum = left.meets(right);
         }
-        both.counted = [self.counted[0] + next.counted[0], self.counted[1] + next.counted[1]];
+        both.counted = core::array::from_fn(|i| self.counted[i] + next.counted[i]);
         both
     }
 }

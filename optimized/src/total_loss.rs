@@ -3,14 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-pub use crate::tiles::Put;
 use crate::{
     Agg, AggregateSums, Backend, Coefficients, Error, Grad, KlEstimate, KlGrad, Mask,
     aggregate::Divisors,
     check,
     kl::Estimate,
     lanes::{fma, keep, one_nan},
-    tiles::{Passed, STAGE, pass},
+    tiles::{Passed, Put, STAGE, pass},
 };
 
 /// L_policy + c_V L_V − c_H H + β L_KL. A coefficient that is 0 in f32 skips its term, which is then no operand.
@@ -79,7 +78,7 @@ pub fn kl_loss_sums(
     let estimate = Estimate::new(OP, estimate)?;
     let divisors = Divisors::new(OP, agg, mask.whole())?;
     let (c, grad) = Grad::split(OP, mask, out.grad)?;
-    let Passed { sums: [sum], counts, .. } = pass(
+    let Passed { sums: [sum], counted: [], counts } = pass(
         on,
         mask,
         &divisors,
@@ -101,7 +100,7 @@ pub fn kl_loss_sums(
                     KlGrad::StraightThrough => each(x, estimate, |k1, _| k1 * scale, kl, grad),
                 },
             );
-            [0, 0]
+            []
         },
     );
     Ok(AggregateSums { sum, counts })

@@ -38,7 +38,7 @@ fn a_part_that_does_not_fit_its_batch_is_refused() {
     let of = "of a batch of 2 rows, 2 of them with 2 tokens";
     for first in [1, u64::MAX] {
         let wanted =
-            format!("aggregate: `mask` holds 2 rows from row {first}, 2 of them with 2 tokens, {of}");
+            format!("aggregate_sums: `mask` holds 2 rows from row {first}, 2 of them with 2 tokens, {of}");
         assert_eq!(says(first, whole).unwrap_err(), wanted);
     }
     assert!(says(0, Counts { tokens: 1, ..whole }).is_err());

@@ -13,7 +13,7 @@ pub use ends::{Ends, Truncated, dones_of_transitions};
 use crate::{
     Backend, Error, Gap, Mask, check,
     memory::{Aligned, Store},
-    parallel::over_rows,
+    parallel::{Cut, over_rows},
 };
 use core::ops::Range;
 use fearless_simd::{Simd, dispatch};
@@ -37,6 +37,14 @@ pub struct GaeOut<'a> {
     pub adv: &'a mut [f32],
     /// R = Â + V, `eq:return`: the bits of [`crate::returns`] without another pass.
     pub ret: Option<&'a mut [f32]>,
+}
+
+impl Cut for GaeOut<'_> {
+    fn cut(self, slots: usize) -> (Self, Self) {
+        let (adv, adv_rest) = self.adv.split_at_mut(slots);
+        let (ret, ret_rest) = self.ret.map(|ret| ret.split_at_mut(slots)).unzip();
+        (GaeOut { adv, ret }, GaeOut { adv: adv_rest, ret: ret_rest })
+    }
 }
 
 /// Advantages, and returns where `out` has room for them: one pass over the batch.
@@ -90,14 +98,14 @@ pub fn gae(
     };
     let rows = Rows { r, v, mask, ends, gap, gamma, lambda };
     let store = Store::of_rows::<f32>(mask.valid().len(), mask.b());
-    let block = |block: Range<usize>, out: [Option<&mut [f32]>; 2]| {
+    let block = |block: Range<usize>, out: GaeOut<'_>| {
         dispatch!(on.level(), simd => simd.vectorize(
             #[inline(always)]
             || rows.block(simd, block, store, out)
         ));
         store.finish();
     };
-    over_rows(mask, [Some(out.adv), ret], &block, &|(), ()| ());
+    over_rows(mask, GaeOut { adv: out.adv, ret }, &block, &|(), ()| ());
     Ok(())
 }
 
@@ -113,8 +121,8 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     #[inline(always)]
-    fn block<S: Simd>(&self, simd: S, rows: Range<usize>, store: Store, out: [Option<&mut [f32]>; 2]) {
-        let [Some(adv), mut ret] = out else { return };
+    fn block<S: Simd>(&self, simd: S, rows: Range<usize>, store: Store, out: GaeOut<'_>) {
+        let GaeOut { adv, mut ret } = out;
         let first = self.mask.start(rows.start);
         let Aligned(staged) = &mut Aligned(lanes::STAGED);
         let mut by = Decay::new(simd, self.gamma, 0.0);

@@ -4,7 +4,7 @@
 //! an f32, where a correctly rounded f32 would leave half a unit in doubt.
 
 use super::{LO, exp_full, exp_softmax, ln, one_nan};
-use crate::Backend;
+use crate::{Backend, testing::same};
 use core::ops::RangeInclusive;
 use fearless_simd::{dispatch, prelude::*};
 
@@ -78,11 +78,6 @@ pub(super) fn each(on: Backend, x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f
             *out = f(*x);
         }
     ));
-}
-
-/// The same bits, or a NaN for a NaN.
-pub(super) fn same(a: f32, b: f32) -> bool {
-    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
 /// A number for an input and its result. Summed over inputs in any order it changes with any bit of any result.

@@ -9,11 +9,11 @@
 
 use super::{
     TAME,
-    accuracy::{Function, each, mark, same, ulp, unit_24},
+    accuracy::{Function, each, mark, ulp, unit_24},
     exp_full, exp_tame,
     hardest::{self, Case, WORST},
 };
-use crate::Backend;
+use crate::{Backend, testing::same};
 use rayon::prelude::*;
 use std::time::Instant;
 

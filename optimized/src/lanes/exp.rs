@@ -101,7 +101,8 @@ fn power_of_two(k: i32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::hardest::in_order_md, *};
+    use super::*;
+    use crate::testing::in_order_md;
 
     #[test]
     fn the_shorter_exp_has_the_bits_of_the_full_one_wherever_it_may_be_used() {

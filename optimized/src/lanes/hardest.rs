@@ -4,8 +4,8 @@
 //!
 //!     cargo test --release -p ppo-optimized --features oracle exhaustive -- --nocapture
 
-use super::accuracy::{Function, mark, same};
-use crate::Backend;
+use super::accuracy::{Function, mark};
+use crate::{Backend, testing::same};
 
 /// An input and its result.
 pub(super) type Case = (u32, u32);
@@ -89,12 +89,6 @@ pub(super) const LN_ENDS: [Case; 14] = [
     (0x3f80_0001, 0x33ff_ffff), (0x3faa_aaaa, 0x3e93_4b0e), (0x3faa_aaab, 0x3e93_4b12), (0x4000_0000, 0x3f31_7218),
     (0x4900_0000, 0x4152_b77c), (0x7f7f_ffff, 0x42b1_7218),
 ];
-
-/// Whether ORDER.md has these constants, one after the other, after that text.
-pub(super) fn in_order_md(before: &str, constants: &[f32]) -> bool {
-    let constants: Vec<String> = constants.iter().map(|x| format!("{:#010x}", x.to_bits())).collect();
-    include_str!("../../ORDER.md").contains(&format!("{before}{}", constants.join(" ")))
-}
 
 /// Every case of a function.
 struct Cases {

@@ -37,7 +37,8 @@ pub(crate) fn ln(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::hardest::in_order_md, *};
+    use super::*;
+    use crate::testing::in_order_md;
 
     #[test]
     fn the_constants_of_ln_are_those_of_the_contract() {

@@ -1,6 +1,7 @@
 //! The tree of rows, cut and merged.
 
 use super::*;
+use crate::spec::tree;
 
 fn values(b: usize) -> Vec<f32> {
     (0..b).map(|row| ((row * 7919 % 1009) as f32 - 500.0) / 3.0).collect()
@@ -14,20 +15,11 @@ fn part(values: &[f32], rows: core::ops::Range<usize>) -> Sum {
     sum
 }
 
-/// The tree as one would write it down: pairs of neighbours, level by level; an odd last moves up.
-fn level_by_level(values: &[f32]) -> f32 {
-    let mut level = values.to_vec();
-    while level.len() > 1 {
-        level = level.chunks(2).map(|pair| if let [a, b] = pair { a + b } else { pair[0] }).collect();
-    }
-    level.first().copied().unwrap_or(0.0)
-}
-
 #[test]
 fn the_tree_is_the_pairwise_one() {
     for b in (0..70).chain([1000, 1023, 1024, 1025]) {
         let values = values(b);
-        assert_eq!(part(&values, 0..b).finish().to_bits(), level_by_level(&values).to_bits(), "{b}");
+        assert_eq!(part(&values, 0..b).finish().to_bits(), tree(values.clone()).to_bits(), "{b}");
     }
 }
 
@@ -35,7 +27,7 @@ fn the_tree_is_the_pairwise_one() {
 fn a_batch_cut_anywhere_in_three_gives_the_same_bits() {
     let b = 23;
     let values = values(b);
-    let whole = level_by_level(&values).to_bits();
+    let whole = tree(values.clone()).to_bits();
     for i in 0..=b {
         for j in i..=b {
             let [x, y, z] = [0..i, i..j, j..b].map(|rows| part(&values, rows));

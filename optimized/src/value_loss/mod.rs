@@ -129,7 +129,7 @@ pub fn value_sums(
     let (c, grad) = Grad::split(OP, mask, out.grad)?;
     let per_token = check::output(OP, mask, "per_token", out.per_token)?;
     let factor = half.factor() as f32;
-    let Passed { sums: [loss], counted: [clipped, _], counts } = pass(
+    let Passed { sums: [loss], counted: [clipped], counts } = pass(
         on,
         mask,
         &divisors,
@@ -145,7 +145,7 @@ pub fn value_sums(
                 valid: &mask.valid()[at],
                 full: piece.full,
             };
-            [lanes::piece(x, eps_v, form, (piece.weight * c) * factor, loss, grad), 0]
+            [lanes::piece(x, eps_v, form, (piece.weight * c) * factor, loss, grad)]
         },
     );
     Ok(ValueSums { loss, clipped, counts })
