@@ -49,7 +49,8 @@ impl AggregateSums {
         Ok(AggregateSums { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
     }
 
-    /// The aggregate of the whole batch, by the mode that the sums were made with.
+    /// The aggregate of the rows that were merged, by the mode that the sums were made with: the batch's once all of
+    /// it is in, a lone part's own before.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ use crate::{
 /// The estimate per token, in nats.
 ///
 /// `logp` and `logp_ref` are log π and log π_ref of the sampled token per slot of the mask; `out` gets k, +0 in
-/// masked slots, and slots between rows are left alone. Estimators and clamps are those of `reference::kl`; the
-/// order of operations is ORDER.md's.
+/// masked slots, and slots between rows are left alone. A NaN in a valid slot is that slot's k, and so is −∞ in
+/// both. Estimators and clamps are those of `reference::kl`; the order of operations is ORDER.md's.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub fn kl(
     )
 }
 
-/// ∂k/∂log π per token; `out` as in [`kl`].
+/// ∂k/∂log π per token, of the estimate itself or straight through it, as `grad` says; `out` as in [`kl`].
 ///
 /// # Errors
 ///

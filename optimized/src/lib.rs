@@ -5,6 +5,13 @@
 //! what those bits approximate; functions have its names, and its arguments in its order, after `on` where SIMD has a
 //! part in them.
 //!
+//! # Where to begin
+//!
+//! [`Mask`] says where the tokens of a batch are and [`Backend::best`] which instructions to use; a term takes both, its
+//! operands as slices, and slices to write to, as [`value_loss()`] does below. [`step`] calls the terms for you:
+//! [`step::rollout_phase`] once a batch, then in each inner epoch [`step::losses`], after [`token_pass()`] has read the
+//! logits and before [`step::logits_grad`] writes their gradient.
+//!
 //! # The step, in reading order
 //!
 //! | equation | function | file |
@@ -46,7 +53,8 @@
 //! - Settings are the reference's types, rounded to f32 once, on entry, and then checked.
 //! - Work is cut into fixed blocks for rayon's current pool; no bit depends on its size.
 //! - A batch in parts ([`Mask::part_of`]) gives sums that merge to the bits of the whole, such as [`ValueSums`].
-//! - What cannot be meant is an [`Error`]: one sentence with the function, the argument and the numbers.
+//! - What cannot be meant is an [`Error`]: one sentence with the function, the argument and the numbers. A type that
+//!   cannot be made, or be finished, says its own name: `mask`, `policy_sums`.
 #![deny(unsafe_code)]
 
 mod aggregate;

@@ -4,8 +4,9 @@ use crate::{Backend, Error, Mask, check, each::each};
 
 /// The return of each token: raw advantage plus the value it was measured against, R = Â + V_old.
 ///
-/// `adv_raw` is `eq:gae` *before* whitening, with the returns' own λ if wanted. Masked slots get +0; slots between
-/// rows are left alone. [`crate::gae`] writes the same bits in its own pass.
+/// `adv_raw` is `eq:gae` *before* whitening, with the returns' own λ if wanted; both arrays are per slot of the mask,
+/// in the unit of the reward. A NaN in a valid slot stays in its slot. Masked slots get +0; slots between rows are
+/// left alone. [`crate::gae()`] writes the same bits in its own pass.
 ///
 /// # Errors
 ///

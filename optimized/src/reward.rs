@@ -13,8 +13,8 @@ use crate::{
 ///
 /// `scores` holds one per row, or one per slot of the mask with `PerToken`; `score_clip` > 0 bounds them, ∞ does
 /// not. `attended`, for `LastAttended`, has the rows of `mask` and is true where any token is attended. `out` is
-/// in the mask's layout; slots between rows are left alone. A score may land in a masked slot: [`reward`]
-/// then loses it, as `reference::reward` says.
+/// in the mask's layout; slots between rows are left alone. A NaN score stays one. A score may land in a masked
+/// slot: [`reward`] then loses it, as `reference::reward` says.
 ///
 /// # Errors
 ///
@@ -99,7 +99,8 @@ pub fn broadcast_scores(
 ///
 /// `placed` is `eq:score-at` and `kl` is `eq:kl` of the policy that sampled, per slot of the mask, which holds the
 /// slots that GAE will read. With `beta_kl` = 0 the term is skipped and `kl` is not used. `out` gets r, +0 in
-/// masked slots whatever score landed there, and slots between rows are left alone.
+/// masked slots whatever score landed there, and slots between rows are left alone. A NaN in a valid slot stays in
+/// its slot.
 ///
 /// # Errors
 ///

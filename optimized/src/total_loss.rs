@@ -12,7 +12,8 @@ use crate::{
     tiles::{Passed, Put, STAGE, pass},
 };
 
-/// L_policy + c_V L_V − c_H H + β L_KL. A coefficient that is 0 in f32 skips its term, which is then no operand.
+/// L_policy + c_V L_V − c_H H + β L_KL, each a number that its term gave for the whole batch, `ent` and `l_kl` in
+/// nats. A coefficient that is 0 in f32 skips its term, which is then no operand; a NaN of any other is the result.
 #[doc(alias = "eq:total-loss")]
 pub fn total_loss(l_policy: f32, l_v: f32, ent: f32, l_kl: f32, coefficients: Coefficients) -> f32 {
     let Coefficients { c_v, c_h, beta_loss } = coefficients;

@@ -97,7 +97,8 @@ impl PolicySums {
         })
     }
 
-    /// The loss of the whole batch, by the aggregation that the sums were made with.
+    /// The loss of the rows that were merged, by the aggregation that the sums were made with: the batch's once all
+    /// of it is in, a lone part's own before.
     ///
     /// # Errors
     ///

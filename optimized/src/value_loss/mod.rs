@@ -88,7 +88,8 @@ impl ValueSums {
         })
     }
 
-    /// The loss of the whole batch, by the aggregation that the sums were made with.
+    /// The loss of the rows that were merged, by the aggregation and the ½ that the sums were made with: the batch's
+    /// once all of it is in, a lone part's own before.
     ///
     /// # Errors
     ///

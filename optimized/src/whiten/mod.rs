@@ -53,7 +53,8 @@ pub fn whiten(
     Ok(by)
 }
 
-/// Whitens by statistics that are known: those of the whole batch, where the mask may be a part of it.
+/// Whitens by statistics that are known: those of the whole batch, where the mask may be a part of it. `out` as in
+/// [`whiten`]; a NaN in a valid slot stays in its slot.
 ///
 /// # Errors
 ///
@@ -115,7 +116,7 @@ impl SquareSum {
         Ok(SquareSum(self.0.merge(next.0)?))
     }
 
-    /// σ² of the whole batch; of one token by the sample variance NaN.
+    /// σ² of the rows that were merged: the batch's once all of it is in. Of one token by the sample variance NaN.
     ///
     /// # Errors
     ///
@@ -131,7 +132,8 @@ impl SquareSum {
     }
 }
 
-/// Σ (x − μ)² of rows that may be a part of a batch; μ is that of the whole batch.
+/// Σ (x − μ)² of rows that may be a part of a batch; μ is that of the whole batch. A NaN in a valid slot is the
+/// sum; masked slots are never used.
 ///
 /// # Errors
 ///
