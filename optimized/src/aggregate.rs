@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Errors
 ///
-/// If a length is not the mask's, S is not > 0, a mean has nothing to count, or the mask is a part of a batch
+/// If a length is not the mask's, a `scale` is not > 0, a mean has nothing to count, or the mask is a part of a batch
 /// (see [`aggregate_sums`]).
 #[doc(alias = "eq:aggregate")]
 pub fn aggregate(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<f32, Error> {

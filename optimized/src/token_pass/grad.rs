@@ -23,7 +23,7 @@ pub(super) struct Backward<'a> {
 
 /// One softmax of a token and what flows through it.
 #[derive(Clone, Copy)]
-pub(super) struct Part {
+pub(super) struct Softmax {
     max: f32,
     ln_sum: f32,
     /// −(g_H H + g_π), and −g_H.
@@ -32,7 +32,7 @@ pub(super) struct Part {
     inv_tau: f32,
 }
 
-impl Part {
+impl Softmax {
     /// p (c − g_H log p) of the logit after temperature, before what belongs to the action.
     #[inline(always)]
     fn slope(self, x: f32) -> f32 {
@@ -90,10 +90,10 @@ impl<'a> Backward<'a> {
 
     /// What flows through the first softmax of a token, and through the second if there are two.
     #[inline(always)]
-    fn parts(&self, slot: usize) -> (Part, Option<Part>) {
+    fn softmaxes(&self, slot: usize) -> (Softmax, Option<Softmax>) {
         let TokenStats { ent, max, ln_sum, of_ent } = self.stats;
         let (g_logp, g_ent) = (self.g_logp[slot], self.g_ent[slot]);
-        let part = |max: &[f32], ln_sum: &[f32], g_logp, g_ent: f32, ent, inv_tau| Part {
+        let softmax = |max: &[f32], ln_sum: &[f32], g_logp, g_ent: f32, ent, inv_tau| Softmax {
             max: max[slot],
             ln_sum: ln_sum[slot],
             c: -fma(g_ent, ent, g_logp),
@@ -103,10 +103,10 @@ impl<'a> Backward<'a> {
         let [inv_tau, inv_tau_ent] = self.inv_tau;
         match of_ent {
             Some((max_ent, ln_sum_ent)) if inv_tau != inv_tau_ent => (
-                part(max, ln_sum, g_logp, 0.0, 0.0, inv_tau),
-                Some(part(max_ent, ln_sum_ent, 0.0, g_ent, ent[slot], inv_tau_ent)),
+                softmax(max, ln_sum, g_logp, 0.0, 0.0, inv_tau),
+                Some(softmax(max_ent, ln_sum_ent, 0.0, g_ent, ent[slot], inv_tau_ent)),
             ),
-            _ => (part(max, ln_sum, g_logp, g_ent, ent[slot], inv_tau), None),
+            _ => (softmax(max, ln_sum, g_logp, g_ent, ent[slot], inv_tau), None),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'a> Backward<'a> {
                 continue;
             }
             let (a, g_logp) = (self.actions[slot] as usize, self.g_logp[slot]);
-            match self.parts(slot) {
+            match self.softmaxes(slot) {
                 (p, None) if p.inv_tau == 1.0 => {
                     place.fill(
                         on,
