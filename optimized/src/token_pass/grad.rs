@@ -23,7 +23,7 @@ pub(super) struct Backward<'a> {
 
 /// One softmax of a token and what flows through it.
 #[derive(Clone, Copy)]
-pub(super) struct Softmax {
+struct Softmax {
     max: f32,
     ln_sum: f32,
     /// −(g_H H + g_π), and −g_H.
