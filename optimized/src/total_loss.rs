@@ -12,7 +12,7 @@ use crate::{
     tiles::{Passed, Put, STAGE, pass},
 };
 
-/// L_policy + c_V L_V − c_H H + β L_KL, each a number that its term gave for the whole batch, `ent` and `l_kl` in
+/// L_policy + c_V L_V − c_H H + β_loss L_KL, each a number that its term gave for the whole batch, `ent` and `l_kl` in
 /// nats. A coefficient that is 0 in f32 skips its term, which is then no operand; a NaN of any other is the result.
 #[doc(alias = "eq:total-loss")]
 pub fn total_loss(l_policy: f32, l_v: f32, ent: f32, l_kl: f32, coefficients: Coefficients) -> f32 {
@@ -48,13 +48,13 @@ pub fn kl_loss(
     logp_ref: &[f32],
     mask: &Mask<'_>,
     estimate: KlEstimate,
-    how: KlGrad,
+    grad: KlGrad,
     agg: Agg,
     out: KlOut<'_>,
 ) -> Result<f32, Error> {
     const OP: &str = "kl_loss";
     mask.refuse_part(OP)?;
-    let sums = kl_loss_sums(on, logp, logp_ref, mask, estimate, how, agg, out);
+    let sums = kl_loss_sums(on, logp, logp_ref, mask, estimate, grad, agg, out);
     sums.map_err(|error| error.by(OP))?.finish(agg)
 }
 
@@ -70,7 +70,7 @@ pub fn kl_loss_sums(
     logp_ref: &[f32],
     mask: &Mask<'_>,
     estimate: KlEstimate,
-    how: KlGrad,
+    grad: KlGrad,
     agg: Agg,
     out: KlOut<'_>,
 ) -> Result<AggregateSums, Error> {
@@ -78,15 +78,15 @@ pub fn kl_loss_sums(
     check::lengths(OP, mask, &[("logp", logp.len()), ("logp_ref", logp_ref.len())])?;
     let estimate = Estimate::new(OP, estimate)?;
     let divisors = Divisors::new(OP, agg, mask.whole())?;
-    let (c, grad) = Grad::split(OP, mask, out.grad)?;
+    let (c, to) = Grad::split(OP, mask, out.grad)?;
     let Passed { sums: [sum], counted: [], counts } = pass(
         on,
         mask,
         &divisors,
-        [None, grad],
+        [None, to],
         out.put,
         #[inline(always)]
-        |piece, [kl, grad]| {
+        |piece, [kl, slope]| {
             let at = piece.slots;
             let x = Operands {
                 logp: &logp[at.clone()],
@@ -96,9 +96,9 @@ pub fn kl_loss_sums(
             let scale = piece.weight * c;
             estimate.for_kind(
                 #[inline(always)]
-                |estimate| match how {
-                    KlGrad::Own => each(x, estimate, |_, own| own * scale, kl, grad),
-                    KlGrad::StraightThrough => each(x, estimate, |k1, _| k1 * scale, kl, grad),
+                |estimate| match grad {
+                    KlGrad::Own => each(x, estimate, |_, own| own * scale, kl, slope),
+                    KlGrad::StraightThrough => each(x, estimate, |k1, _| k1 * scale, kl, slope),
                 },
             );
             []
