@@ -73,8 +73,7 @@ fn only_a_strict_comparison_makes_a_clip_fraction() {
     assert_eq!(of(ValueClip::Max).clip_frac, 0.0);
 }
 
-/// Torch splits a tie of `max` in halves and its clamp passes 1 at the bound, so two ways of writing the
-/// clip differ there. Here a tie keeps the plain branch: V exactly at its bound has the whole gradient.
+/// Here a tie keeps the plain branch: V exactly at its bound has the whole gradient.
 #[test]
 fn at_the_bound_itself_the_gradient_is_that_of_the_plain_error() {
     for bound in [0.2, -0.2] {
@@ -82,4 +81,22 @@ fn at_the_bound_itself_the_gradient_is_that_of_the_plain_error() {
             exactly(gradient(bound, 1.0, form), 2.0 * (bound - 1.0));
         }
     }
+}
+
+/// Torch's `max` and `min` of two tensors split a tie in halves. Its `clamp` is said to pass 1 at the bound; 2.15
+/// passes 0. So the slope of verl's clip, a min and then a max, is ½ there, and V_old + clamp(V − V_old)'s is another.
+#[test]
+fn at_the_bound_itself_torch_s_gradient_depends_on_how_the_clip_is_written() {
+    // The plain and the clipped error are both V − R, so their max is a tie too: half of each one's gradient.
+    let torch = |v: f64, ret: f64, slope: f64| 0.5 * 2.0 * (v - ret) + 0.5 * 2.0 * (v - ret) * slope;
+    for (bound, by_min_and_max, by_clamp, by_clamp_of_2_15) in
+        [(0.2, -1.2, -1.6, -0.8), (-0.2, -1.8, -2.4, -1.2)]
+    {
+        exactly(torch(bound, 1.0, 0.5), by_min_and_max);
+        exactly(torch(bound, 1.0, 1.0), by_clamp);
+        exactly(torch(bound, 1.0, 0.0), by_clamp_of_2_15);
+        exactly(gradient(bound, 1.0, ValueClip::Max), by_clamp);
+    }
+    // Inside the range, row 4, every clip has slope 1 and all of them agree.
+    exactly(torch(0.1, 1.0, 1.0), gradient(0.1, 1.0, ValueClip::Max));
 }
