@@ -54,7 +54,7 @@ fn a_label_is_given_once_and_the_reference_has_no_other() {
 }
 
 #[test]
-fn every_term_says_its_source_and_its_page() {
+fn every_term_says_its_source_its_page_and_its_fast_path() {
     for term in TERMS {
         for equation in term.equations {
             let source = reference(term);
@@ -62,6 +62,13 @@ fn every_term_says_its_source_and_its_page() {
             for line in ["/// Source: ", "/// Book: `"] {
                 assert!(head.contains(line), "{} lacks a line `{line}`", equation.function);
             }
+            let pointer = head.split("Fast: ").nth(1).and_then(|rest| rest.lines().next());
+            let fast = equation.fast.map(|fast| format!("`optimized::{}`", fast.function));
+            let agree = match (pointer, &fast) {
+                (Some(pointer), Some(fast)) => pointer.contains(fast),
+                (pointer, fast) => pointer.is_none() && fast.is_none(),
+            };
+            assert!(agree, "{} points to {pointer:?}, the table to {fast:?}", equation.function);
         }
     }
 }
