@@ -6,7 +6,7 @@ use crate::{
     oracle::{advantages, discounted_return, roundings},
     runner::Outcome,
 };
-use conformance::cases::LENGTHS;
+use conformance::cases::EDGES;
 use nalgebra::{DMatrix, DVector};
 use reference::{
     Gap,
@@ -68,7 +68,7 @@ property! {
 /// over, one full row each.
 #[test]
 fn at_every_length_the_sum_is_its_recursion() {
-    for (t_len, reason) in LENGTHS {
+    for (t_len, reason) in EDGES {
         let case = Case {
             mask: vec![vec![true; t_len]],
             ends: vec![vec![End::No; t_len]],

@@ -14,23 +14,8 @@ pub fn on_grid(x: f64) -> f64 {
     (x * GRID).round() / GRID
 }
 
-/// Row lengths, each with its reason.
-pub const LENGTHS: [(usize, &str); 12] = [
-    (1, "one token: no tail, no variance, nothing to recur to"),
-    (2, "the shortest row with a token after the first"),
-    (7, "one less than eight lanes: only a remainder"),
-    (8, "exactly eight lanes"),
-    (9, "eight lanes and one"),
-    (31, "one less than a tile of four vectors"),
-    (32, "exactly a tile"),
-    (33, "a tile and one"),
-    (255, "one less than a block"),
-    (256, "exactly a block"),
-    (257, "a block and one"),
-    (4099, "many blocks and a prime number of tokens"),
-];
-
-/// Row lengths round every edge that the fast path's order and its blocks have, each with its reason.
+/// Row lengths round every edge that the fast path's order and its blocks have, each with its reason. A stage of GAE
+/// is a tile.
 pub const EDGES: [(usize, &str); 17] = [
     (1, "one token"),
     (7, "one less than a group of GAE"),
@@ -42,9 +27,9 @@ pub const EDGES: [(usize, &str); 17] = [
     (127, "one less than the lanes of a tile"),
     (128, "the lanes of a tile, one step"),
     (129, "the second step begins"),
-    (511, "one less than a stage"),
-    (512, "a stage"),
-    (513, "a stage and one"),
+    (511, "one less than two stages"),
+    (512, "two stages"),
+    (513, "two stages and one"),
     (2047, "one less than a tile"),
     (2048, "a tile"),
     (2049, "a tile and one"),
