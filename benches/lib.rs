@@ -1,7 +1,8 @@
-//! What the benches share: seeded inputs, the memory's ceilings, and flags of the examples.
+//! What the benches share: seeded inputs, the memory's ceilings, verl's choices, and flags of the examples.
 #![deny(unsafe_code)]
 
 pub mod ceiling;
+pub mod verl;
 
 use conformance::cases::Rng;
 use nalgebra::{DMatrix, DVector};

@@ -1,14 +1,13 @@
 //! `gae` and `returns`: r and V in, Â and R out.
 
 use crate::work::{Work, normals};
-use optimized::{Ends, GaeOut, Gap, Lambda, gae, returns};
+use optimized::returns;
+use ppo_benches::verl;
 
 /// Advantages and returns in one pass, γ = 0.99 and λ = 0.95.
 pub(crate) fn with_returns(size: (usize, usize)) -> Work<f32> {
     Work::of_tokens("gae and returns", size, normals(2, size, 1.0), 2, |on, mask, reads, writes| {
-        let ([r, v], [adv, ret]) = (reads, writes) else { unreachable!("two in, two out") };
-        let out = GaeOut { adv, ret: Some(ret) };
-        gae(on, r, v, mask, &Ends::default(), Gap::Skip, 0.99, Lambda::One(0.95), out)?;
+        verl::gae(on, mask, reads, writes)?;
         Ok(Vec::new())
     })
 }
