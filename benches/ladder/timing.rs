@@ -1,6 +1,8 @@
-//! Rounds in which every contender has a turn, so that what else the machine does hits all alike.
+//! Rounds in which every contender has a turn, so that what else the machine does hits all alike; each round in
+//! another order, so that no one always follows the same.
 
 use crate::{Measured, answers::Answer, table::Table, work::Work};
+use conformance::cases::Rng;
 use optimized::{Backend, Error};
 use ppo_benches::{
     ceiling::{self, Element, Store},
@@ -101,10 +103,13 @@ pub(crate) fn measure<T: Element>(mut work: Work<T>, plan: &Plan) -> Measured {
     if plan.rounds == 0 {
         return Ok(None);
     }
-    let turns = all.len();
-    for round in 0..plan.rounds {
-        for turn in 0..turns {
-            let contender = &mut all[(round + turn) % turns];
+    let (mut rng, mut order) = (Rng::new(7), (0..all.len()).collect::<Vec<_>>());
+    for _ in 0..plan.rounds {
+        for left in (1..order.len()).rev() {
+            order.swap(left, rng.below(left + 1));
+        }
+        for place in &order {
+            let contender = &mut all[*place];
             if contender.times.iter().sum::<Duration>() < ENOUGH {
                 take_turn(&mut work, contender, plan)?;
             }
