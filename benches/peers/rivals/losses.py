@@ -6,7 +6,8 @@ two forms: the loss under autograd, and loss and gradient in one compiled functi
 
 Tolerances: of a mean, n roundings that walk at random, sqrt(n) 2^-24 of the mean size; of
 a gradient, 8 roundings of its largest element. One token in 100,000 may lie on the other
-side of a kink, where rounding decides between two branches.
+side of a kink, where rounding decides between two branches; its gradient is then that of the
+other branch.
 """
 
 import numpy as np
@@ -28,13 +29,20 @@ def value_loss(v, v_old, ret, mask, n):
 
 
 def value_in_f64(v, v_old, ret, mask):
+    """The answers, and those of the other branch."""
     v, v_old, ret = (x.astype(np.float64) for x in (v, v_old, ret))
     error, n = v - ret, mask.sum()
     clipped_error = np.clip(v, v_old - EPS_V, v_old + EPS_V) - ret
     is_clipped = (clipped_error**2 > error**2) & mask
     per_token = np.where(mask, np.maximum(error**2, clipped_error**2), 0.0)
-    grad = np.where(is_clipped | ~mask, 0.0, error) / n
-    return {"loss": 0.5 * per_token.sum() / n, "clip_frac": is_clipped.sum() / n, "grad": grad}
+    truth = {"loss": 0.5 * per_token.sum() / n, "clip_frac": is_clipped.sum() / n}
+    return branches(truth, is_clipped, error / n, mask)
+
+
+def branches(truth, flat, slope, mask):
+    """The answers with the gradient, and the gradient of every token on the other side of its kink."""
+    grad, other = (np.where(mask & on, slope, 0.0) for on in (~flat, flat))
+    return truth | {"grad": grad}, {"grad": other}
 
 
 def policy_loss(logp, logp_old, adv, mask, n):
@@ -51,6 +59,7 @@ def policy_loss(logp, logp_old, adv, mask, n):
 
 
 def policy_in_f64(logp, logp_old, adv, mask):
+    """The answers, and those of the other branch."""
     logp, logp_old, adv = (x.astype(np.float64) for x in (logp, logp_old, adv))
     log_ratio, n = np.clip(logp - logp_old, -LOG_RATIO, LOG_RATIO), mask.sum()
     ratio = np.exp(log_ratio)
@@ -58,14 +67,13 @@ def policy_in_f64(logp, logp_old, adv, mask):
     worse, bound = np.maximum(plain, clipped), -adv * C_DUAL
     is_lower = (worse > bound) & (adv < 0) & mask
     per_token = np.where(mask, np.where(is_lower, bound, worse), 0.0)
-    grad = np.where((clipped > plain) | is_lower | ~mask, 0.0, plain) / n
-    return {
+    truth = {
         "loss": per_token.sum() / n,
         "clip_frac": ((clipped > plain) & mask).sum() / n,
         "clip_frac_lower": is_lower.sum() / n,
         "approx_kl": -log_ratio[mask].sum() / n,
-        "grad": grad,
     }
+    return branches(truth, (clipped > plain) | is_lower, plain / n, mask)
 
 
 def with_grad(function, leaf, *rest):
@@ -118,8 +126,9 @@ def torch_rivals(function, leaf, args, answers):
     }
 
 
-def common(kind, rows, columns, mask, truth, targets):
+def common(kind, rows, columns, mask, in_f64, targets):
     """What both losses say of themselves."""
+    truth, other = in_f64
     n = int(mask.sum())
     kinks = max(4, n // 100_000)
     walk = EPS * n**0.5
@@ -132,6 +141,7 @@ def common(kind, rows, columns, mask, truth, targets):
         rows=rows,
         columns=columns,
         truth=truth,
+        other=other,
         allowed=allowed,
         targets=targets,
         moved=rows * columns * 16,
@@ -164,11 +174,11 @@ def value_work(rng, rows, columns):
         "verl, compute_value_loss": Rival(with_grad(verl, leaf), answers),
         "verl, compute_value_loss, compiled": Rival(compiled_verl, answers, code=compiled_verl),
     }
-    truth = value_in_f64(v, v_old, ret, mask)
+    in_f64 = value_in_f64(v, v_old, ret, mask)
     return Work(
         arrays={"v": v, "v_old": v_old, "ret": ret, "mask": mask},
         rivals=rivals,
-        **common("value_loss", rows, columns, mask, truth, [Target("torch.compile", 1.2), COPY]),
+        **common("value_loss", rows, columns, mask, in_f64, [Target("torch.compile", 1.2), COPY]),
     )
 
 
@@ -208,11 +218,11 @@ def policy_work(rng, rows, columns):
     rivals = torch_rivals(policy_loss, leaf, (t_old, t_adv, tm, n), answers) | {
         "verl, compute_policy_loss_vanilla": Rival(with_grad(verl, leaf), answers),
     }
-    truth = policy_in_f64(logp, logp_old, adv, mask)
+    in_f64 = policy_in_f64(logp, logp_old, adv, mask)
     return Work(
         arrays={"logp": logp, "logp_old": logp_old, "adv": adv, "mask": mask},
         rivals=rivals,
-        **common("policy_loss", rows, columns, mask, truth, [Target("torch.compile", 2.5), COPY]),
+        **common("policy_loss", rows, columns, mask, in_f64, [Target("torch.compile", 2.5), COPY]),
     )
 
 
