@@ -1,0 +1,10 @@
+//! The book stands, and each way in which a book can be wrong is seen and named.
+
+mod tiny;
+
+mod built;
+mod formulas;
+mod includes;
+mod links;
+mod outside;
+mod real;
