@@ -146,6 +146,11 @@ impl Episode {
     }
 }
 
+/// The valid slots, row by row.
+pub(crate) fn tokens(mask: &Mask) -> impl Iterator<Item = (usize, usize)> {
+    (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)))
+}
+
 /// Where a slot is after k slots went in before slot `at`.
 pub(crate) fn moved(t: usize, at: usize, k: usize) -> usize {
     if t < at { t } else { t + k }

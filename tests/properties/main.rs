@@ -22,5 +22,4 @@ mod poison;
 mod refusals;
 mod reward;
 mod transformer;
-
 mod whiten;

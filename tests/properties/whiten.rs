@@ -1,6 +1,9 @@
 //! `eq:whiten`: mean 0 and variance 1, every place of ε, and the mean kept or not.
 
-use crate::oracle::{U, roundings};
+use crate::{
+    case::tokens,
+    oracle::{U, roundings},
+};
 use reference::{EpsAt, ShiftMean, Variance, Whitening, whiten::whiten};
 
 fn all() -> Vec<Whitening> {
@@ -96,8 +99,4 @@ property! {
             }
         }
     }
-}
-
-fn tokens(mask: &reference::Mask) -> impl Iterator<Item = (usize, usize)> {
-    (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)))
 }
