@@ -4,7 +4,7 @@
 //! there. That is never more than γ_k Σ|x| with k the depth of the tree (15 + 7 in a tile, ⌈tiles / 32⌉ − 1 + 5
 //! in a row, ⌈log₂ B⌉ over rows), and less where terms cancel or a lane has only begun.
 
-use super::{Approx, Grid, Precision, approx::Order};
+use super::{Approx, Grid, Precision, precision::Order};
 use reference::Mask;
 
 const LANES: usize = 128;

@@ -1,6 +1,6 @@
 //! Budgets of the rollout phase: `eq:kl`, `eq:shaped-reward`, `eq:gae`, `eq:whiten`, `eq:return`.
 
-use super::{Approx, Grid, Precision, approx::Order};
+use super::{Approx, Grid, Precision, precision::Order};
 use nalgebra::DMatrix;
 use reference::{Ends, EpsAt, Gap, Kl, KlEstimate, Mask, ShiftMean, Variance, Whitening};
 
@@ -87,16 +87,7 @@ pub fn whiten(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) -> Grid {
     let n = slots.len() as f64;
     let mean = p.sum(slots.iter().map(|slot| adv[*slot])) / p.given(n);
     let squares = p.sum(slots.iter().map(|slot| (adv[*slot] - mean).square()));
-    let var = match how.variance {
-        Variance::Population => squares / p.given(n),
-        Variance::Sample => squares / p.given(n - 1.0),
-    };
-    let eps_w = p.setting(how.eps_w);
-    let scale = match how.eps_at {
-        EpsAt::Std => var.sqrt() + eps_w,
-        EpsAt::UnderRoot => (var + eps_w).sqrt(),
-        EpsAt::VarFloor => var.greater(eps_w).sqrt(),
-    };
+    let (_, scale) = var_and_scale(p, squares, n, how);
     p.each(mask, |slot| {
         let whitened = (adv[slot] - mean) / scale;
         match how.shift_mean {
@@ -129,6 +120,17 @@ pub fn whiten_in_order(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) ->
     let brought: f64 = adv.iter().map(|x| x.off).sum();
     let moved = mean.off * (n * mean.off + 2.0 * brought);
     let squares = squares.widened(moved + 64.0 * p.u * mean.off * (sizes + n * mean.off));
+    let (var, scale) = var_and_scale(p, squares, n, how);
+    let rstd = p.given(1.0) / scale;
+    let adv = p.each(mask, |slot| match how.shift_mean {
+        ShiftMean::Yes => (adv[slot] - mean) * rstd,
+        ShiftMean::No => (adv[slot] - mean).times_plus(rstd, mean),
+    });
+    WhitenBudget { adv, mean, var }
+}
+
+/// σ², and what deviations are divided by.
+fn var_and_scale(p: Precision, squares: Approx, n: f64, how: Whitening) -> (Approx, Approx) {
     let var = match how.variance {
         Variance::Population => squares / p.given(n),
         Variance::Sample => squares / p.given(n - 1.0),
@@ -139,10 +141,5 @@ pub fn whiten_in_order(p: Precision, adv: &Grid, mask: &Mask, how: Whitening) ->
         EpsAt::UnderRoot => (var + eps_w).sqrt(),
         EpsAt::VarFloor => var.greater(eps_w).sqrt(),
     };
-    let rstd = p.given(1.0) / scale;
-    let adv = p.each(mask, |slot| match how.shift_mean {
-        ShiftMean::Yes => (adv[slot] - mean) * rstd,
-        ShiftMean::No => (adv[slot] - mean).times_plus(rstd, mean),
-    });
-    WhitenBudget { adv, mean, var }
+    (var, scale)
 }

@@ -1,6 +1,6 @@
 //! Budgets of what ties tokens and terms together: `eq:aggregate`, `eq:kl-loss`, `eq:total-loss`.
 
-use super::{Approx, Grid, Precision, approx::Order, targets};
+use super::{Approx, Grid, Precision, precision::Order, targets};
 use reference::{Agg, Coefficients, CountRows, Kl, KlEstimate, KlGrad, Mask};
 
 /// `eq:aggregate`: sums, then one or two quotients.

@@ -1,0 +1,66 @@
+//! The precision that the numbers compared with were computed in: what a number, a setting or a sum is off by it.
+
+use super::Approx;
+
+/// The order that the other evaluation's sums are known to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Any.
+    Any,
+    /// That of ORDER.md, operation by operation: what is exact there adds nothing here.
+    Written,
+}
+
+/// The precision that the numbers compared with were computed in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Precision {
+    /// Unit roundoff of their arithmetic plus that of ours: both evaluations round, and the bounds add up.
+    pub(super) u: f64,
+    /// Half the spacing of its subnormal numbers, what an underflowing operation may lose.
+    pub(super) tiny: f64,
+    /// Where its numbers end.
+    pub(super) largest: f64,
+    pub(super) order: Order,
+}
+
+impl Precision {
+    /// Theirs in f32, ours in f64.
+    pub const F32: Precision = Precision {
+        u: 1.0 / 16_777_216.0 + f64::EPSILON / 2.0,
+        tiny: 1.401_298_464_324_817e-45,
+        largest: f64::INFINITY,
+        order: Order::Any,
+    };
+    /// Both in f64.
+    pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324, ..Precision::F32 };
+    /// Theirs by `optimized/ORDER.md`, in f32: the order of every sum is known, and a number beyond the range
+    /// makes what follows from it undetermined (off by ∞), as an overflow to ∞ may.
+    pub const ORDER: Precision =
+        Precision { largest: f32::MAX as f64, order: Order::Written, ..Precision::F32 };
+
+    /// A number both sides read from the same file: exact.
+    pub fn given(self, value: f64) -> Approx {
+        Approx { value, off: 0.0, p: self }
+    }
+
+    /// A setting such as γ = 0.9, which each side rounds to its own precision.
+    pub fn setting(self, value: f64) -> Approx {
+        let rounding = match self.order {
+            Order::Any => self.u * value.abs(),
+            // Once, on entry, to nearest: so the rounding is known.
+            Order::Written => (f64::from(value as f32) - value).abs(),
+        };
+        Approx { value, off: if value.is_finite() { rounding } else { 0.0 }, p: self }
+    }
+
+    /// Σ over n terms in any order: each addition rounds a partial sum that is at most Σ|x|, so the sum is
+    /// off by what its terms are plus γ_{n−1} Σ|x|, with γ_k = k u / (1 − k u).
+    pub fn sum(self, terms: impl IntoIterator<Item = Approx>) -> Approx {
+        let (mut value, mut off, mut size, mut n) = (0.0, 0.0, 0.0, 0.0);
+        for x in terms {
+            (value, off, size, n) = (value + x.value, off + x.off, size + x.most(), n + 1.0);
+        }
+        let k = (n - 1.0f64).max(0.0) * self.u;
+        Approx { value, off: off + k / (1.0 - k) * size, p: self }
+    }
+}
