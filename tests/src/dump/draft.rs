@@ -76,7 +76,7 @@ fn off(x: &str) -> bool {
     x.eq_ignore_ascii_case("off") || x.eq_ignore_ascii_case("none")
 }
 
-fn within(x: &str, legal: impl Fn(f64) -> bool) -> Option<f64> {
+pub(crate) fn within(x: &str, legal: impl Fn(f64) -> bool) -> Option<f64> {
     x.parse().ok().filter(|x| legal(*x))
 }
 
@@ -88,11 +88,11 @@ pub(super) fn finite(x: &str) -> Option<f64> {
     within(x, f64::is_finite)
 }
 
-pub(super) fn positive(x: &str) -> Option<f64> {
+pub(crate) fn positive(x: &str) -> Option<f64> {
     within(x, |x| x > 0.0 && x.is_finite())
 }
 
-pub(super) fn at_least_zero(x: &str) -> Option<f64> {
+pub(crate) fn at_least_zero(x: &str) -> Option<f64> {
     within(x, |x| x >= 0.0 && x.is_finite())
 }
 

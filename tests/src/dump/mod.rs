@@ -19,7 +19,7 @@
 //! through a buffer of 64 KiB. What is held then is one matrix for each (B, L) input and one token's logits.
 
 mod chosen;
-mod draft;
+pub(crate) mod draft;
 mod ends;
 pub(crate) mod error;
 pub(crate) mod header;

@@ -1,6 +1,6 @@
 //! The last inner epoch of an iteration as a rollout dump: what `ppo step` computes again to the same digit.
 
-use super::{Iterated, Plan, is_done, task};
+use super::{Iterated, Plan, rollout::is_done, task};
 use crate::{
     dump::{BadInput, Entry, Writer},
     evaluate::Evaluation,

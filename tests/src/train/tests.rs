@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    rollout::{response, rollout, scored},
+    *,
+};
 
 fn small() -> Recipe {
     let recipe = Recipe::default();
