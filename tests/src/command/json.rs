@@ -1,6 +1,6 @@
 //! `--json`: the same lines for a program.
 
-use super::step::Run;
+use super::run::Run;
 use conformance::{
     dump::Source,
     engine::Engine,

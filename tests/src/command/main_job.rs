@@ -1,11 +1,6 @@
 //! `ppo` without arguments: train a small policy, draw how it learnt, and show the last step term by term.
 
-use super::{
-    chart,
-    progress::Progress,
-    sample::{self, Outcome},
-    table,
-};
+use super::{Outcome, chart, progress::Progress, sample, table};
 use clap::{Arg, ArgMatches, value_parser};
 use conformance::{
     dump::BadInput,

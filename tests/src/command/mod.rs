@@ -7,8 +7,16 @@ pub(crate) mod flags;
 pub(crate) mod json;
 pub(crate) mod main_job;
 pub(crate) mod progress;
+pub(crate) mod run;
 pub(crate) mod sample;
 pub(crate) mod step;
+pub(crate) mod summary;
 pub(crate) mod table;
 pub(crate) mod terms;
 pub(crate) mod train;
+
+/// What a subcommand prints, and whether a comparison of it has failed.
+pub(crate) struct Outcome {
+    pub(crate) text: String,
+    pub(crate) failed: bool,
+}

@@ -1,6 +1,6 @@
 //! `ppo sample`: the step on the shipped rollout, beside PyTorch's numbers for it.
 
-use super::{departures, step::Run, table};
+use super::{Outcome, departures, run::Run, table};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use conformance::{
     budget::Precision,
@@ -9,12 +9,6 @@ use conformance::{
     report::Line,
 };
 use std::path::{Path, PathBuf};
-
-/// What is printed, and whether a difference exceeds its bound.
-pub(crate) struct Outcome {
-    pub(crate) text: String,
-    pub(crate) failed: bool,
-}
 
 /// The shipped files: one rollout, the outputs of each listing.
 const LISTINGS: [(&str, &str); 2] = [

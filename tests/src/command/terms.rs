@@ -1,7 +1,7 @@
 //! `ppo terms`: the table of terms, for a person and for README, and whether the backends of this machine give
 //! the same bits.
 
-use super::{sample::Outcome, table};
+use super::{Outcome, table};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use conformance::{
     dump::BadInput,

@@ -1,12 +1,11 @@
 //! `ppo train`: the reference's iteration under a small model, until it has learnt its task.
 
-use super::{flags, progress::Progress, table};
+use super::{flags, progress::Progress, summary::Summary};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use conformance::{
     dump::BadInput,
-    train::{self, CHECKPOINT, Folder, Iterated, METRICS, Plan, Recipe, Trainer, evaluate, task},
+    train::{self, Folder, Plan, Recipe, Trainer, evaluate},
 };
-use serde_json::json;
 use std::{
     ffi::OsString,
     io::{self, Write},
@@ -193,72 +192,4 @@ fn before_and_after(trainer: &Trainer) -> (f64, f64) {
     let (seed, tau) = (trainer.state.seed, trainer.recipe.settings.tau);
     let first = Trainer::new(trainer.recipe, seed).state.model;
     (evaluate(&first, tau, seed), evaluate(&trainer.state.model, tau, seed))
-}
-
-/// What is said at the end.
-struct Summary<'a> {
-    trainer: &'a Trainer,
-    first: usize,
-    last: Option<&'a Iterated>,
-    scores: Option<(f64, f64)>,
-    seconds: f64,
-    out: Option<&'a Path>,
-    dump: Option<&'a PathBuf>,
-}
-
-impl Summary<'_> {
-    fn text(&self) -> String {
-        let (state, asked) = (&self.trainer.state, train::ASKED);
-        let mut text = match self.first {
-            0 => format!("{} iterations in {:.1} s", state.iteration, self.seconds),
-            first => {
-                format!(
-                    "{} iterations, {first} of them done before, in {:.1} s",
-                    state.iteration, self.seconds
-                )
-            }
-        };
-        text.push_str(&format!(
-            ", seed {}, {:.3e} FLOPs by eq:cost without generation\n",
-            state.seed, state.flops
-        ));
-        if let Some((before, after)) = self.scores {
-            text.push_str(&format!(
-                "Mean score on {asked} unseen prompts: {before:.4} before, {after:.4} after, of at most {}\n",
-                task::MAXIMUM
-            ));
-        }
-        if let Some(last) = self.last {
-            text.push_str(&format!("Mean score of the last rollout: {:.4}\n", last.metrics.score));
-        }
-        let line = |text: &Path| table::one_line(&text.display().to_string());
-        if let Some(out) = self.out {
-            text.push_str(&format!("Metrics: {}\n", line(&out.join(METRICS))));
-            text.push_str(&format!("Checkpoint: {}\n", line(&out.join(CHECKPOINT))));
-        }
-        if let Some(dump) = self.dump {
-            text.push_str(&format!("Last rollout: {0}, for `ppo step {0}`\n", line(dump)));
-        }
-        text
-    }
-
-    fn json(&self) -> String {
-        let state = &self.trainer.state;
-        let path = |path: Option<&Path>| path.map(|path| path.display().to_string());
-        let object = json!({
-            "schema": 1,
-            "iterations": state.iteration,
-            "done_before": self.first,
-            "seed": state.seed,
-            "seconds": self.seconds,
-            "flops": state.flops,
-            "score_before": self.scores.map(|scores| scores.0),
-            "score_after": self.scores.map(|scores| scores.1),
-            "score_maximum": task::MAXIMUM,
-            "unseen_prompts": train::ASKED,
-            "out": path(self.out),
-            "dump": path(self.dump.map(PathBuf::as_path)),
-        });
-        format!("{object}\n")
-    }
 }
