@@ -1,6 +1,6 @@
 //! A folder under tests/ is no test until the manifest says so, and cargo says nothing.
 
-use crate::files::{names, root, text};
+use crate::files::{names, root, sources, text};
 
 #[test]
 fn every_suite_on_disk_is_in_the_manifest() {
@@ -35,11 +35,11 @@ fn folders() -> Vec<String> {
 #[test]
 fn every_file_of_a_suite_is_a_module_of_it() {
     for suite in folders().iter().filter(|name| root(&format!("tests/{name}/main.rs")).is_file()) {
-        let modules: String =
-            crate::files::sources(&format!("tests/{suite}")).into_iter().map(|x| x.1).collect();
-        for file in names(&format!("tests/{suite}")) {
-            let Some(stem) = file.strip_suffix(".rs").filter(|stem| *stem != "main") else { continue };
-            assert!(modules.contains(&format!("mod {stem};")), "tests/{suite}/{file} is no module");
+        let files = sources(&format!("tests/{suite}"));
+        let modules: String = files.iter().map(|(_, source)| source.as_str()).collect();
+        for (path, _) in &files {
+            let stem = path.trim_end_matches("/mod.rs").trim_end_matches(".rs").rsplit('/').next().unwrap();
+            assert!(stem == "main" || modules.contains(&format!("mod {stem};")), "{path} is no module");
         }
     }
 }
