@@ -89,8 +89,6 @@ macro_rules! key {
     };
 }
 
-pub(super) const ITERATIONS: &str = "iterations";
-
 /// Every number of a recipe but the step's settings.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[

@@ -1,16 +1,15 @@
 //! A recipe as words: what flags say, what a checkpoint keeps, and the sentence where the two differ.
 
-use super::{
-    KEYS, NOT_IN_TRAINING, Recipe,
-    keys::{DEPARTS, ITERATIONS},
-    task,
-};
+use super::{KEYS, NOT_IN_TRAINING, Recipe, keys::DEPARTS, task};
 use crate::dump::{
     self, BadInput, Facts, Scores,
     error::{bad, plain},
 };
 use reference::ScoreAt;
 use std::collections::BTreeMap;
+
+/// The key that a resumed run may change.
+const ITERATIONS: &str = "iterations";
 
 /// What a run is made with, and the words that say it.
 #[derive(Debug, Clone, PartialEq)]
