@@ -181,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn two_backends_are_equal_where_their_names_are() {
+        let all = Backend::available();
+        for (left, right) in all.iter().flat_map(|left| all.iter().map(move |right| (left, right))) {
+            assert_eq!(left == right, left.name() == right.name(), "{left} and {right}");
+        }
+    }
+
+    #[test]
     fn an_absent_backend_is_an_error_that_says_what_there_is() {
         let absent = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
         let said = Backend::named(absent).unwrap_err().to_string();

@@ -32,7 +32,7 @@ impl Random {
     }
 }
 
-/// Masks of one row: everything, ragged, gaps, a leading gap, one token, nothing.
+/// Masks of one row: everything, ragged, short gaps, long gaps, a leading gap, one token, nothing, by chance.
 pub(crate) fn masks(t_len: usize) -> Vec<Vec<bool>> {
     let mut random = Random(t_len as u64);
     let of = |valid: &dyn Fn(usize) -> bool| (0..t_len).map(valid).collect::<Vec<bool>>();
@@ -40,6 +40,7 @@ pub(crate) fn masks(t_len: usize) -> Vec<Vec<bool>> {
         of(&|_| true),
         of(&|t| t < t_len - t_len / 3),
         of(&|t| t % 23 < 17 && t + 2 < t_len),
+        of(&|t| t % 190 < 95 && t % 41 < 24),
         of(&|t| t >= t_len / 2),
         of(&|t| t == t_len / 2),
         of(&|_| false),

@@ -141,6 +141,9 @@ fn larger_rewards_shrink_the_policy_s_step_through_the_joint_norm() {
 fn separate_norms_leave_the_policy_s_step_to_itself() {
     let [small, large] = [1.0, 1e4].map(|scale| {
         let epoch = run_with(&mut model(), scale, 1, NormClip::Separate).2.remove(0);
+        for (clipped, grad) in epoch.clipped.iter().zip(&epoch.grads) {
+            assert!(clipped.dot(grad) > 0.0, "a clip shortens and does not turn");
+        }
         (grad_norm(&epoch.clipped[..1]), grad_norm(&epoch.grads[1..]), grad_norm(&epoch.clipped[1..]))
     });
     assert!(large.0 > 0.3 * small.0, "{} for {}", large.0, small.0);

@@ -86,4 +86,22 @@ fn the_signed_clip_fraction_agrees_with_the_effective_one() {
             assert_eq!(of(adv, ratio, signed).clip_frac, of(adv, ratio, post_clip()).clip_frac);
         }
     }
+    for ratio in RATIOS {
+        assert_eq!(of(0.0, ratio, signed).clip_frac, 0.0, "an advantage of 0 has no sign");
+    }
+}
+
+/// The range of a ratio has its bounds in it. 1 − (1 − ρ) and 1 + (ρ − 1) are ρ to the bit within a factor of two
+/// of 1.
+#[test]
+fn a_ratio_on_a_bound_is_not_outside() {
+    for kind in [ClipFrac::Effective, ClipFrac::SignBlind, ClipFrac::Signed] {
+        for (adv, ratio) in [(1.0, 1.25), (1.0, 0.75), (-1.0, 1.25), (-1.0, 0.75)] {
+            let ratio = of(adv, ratio, post_clip()).ratio[0];
+            let eps = (ratio - 1.0).abs();
+            let on_it = PolicyClip { eps_lo: eps, eps_hi: eps, clip_frac: kind, ..post_clip() };
+            assert_eq!(of(adv, ratio, on_it).ratio[0], ratio);
+            assert_eq!(of(adv, ratio, on_it).clip_frac, 0.0, "{kind:?}, {adv}, {ratio}");
+        }
+    }
 }

@@ -130,3 +130,25 @@ fn tokens_are_as_frequent_as_they_are_likely() {
         }
     }
 }
+
+/// Each mean square within five standard deviations of its variance, which is 1/d_in but for the two heads.
+#[test]
+fn a_fresh_model_has_weights_of_variance_1_over_d_in_and_quiet_heads() {
+    let size = Size { vocab: 40, prompt_len: 6, t_len: 7, d_model: 48, n_heads: 2, d_mlp: 96, n_blocks: 1 };
+    for (name, w) in Transformer::init(3, size).named() {
+        let (n, d_in) = (w.len() as f64, w.ncols() as f64);
+        let mean_square = w.iter().map(|w| w * w).sum::<f64>() / n;
+        let (variance, shape) = match name.rsplit('.').next().unwrap() {
+            "tokens" => (1.0 / d_in, (40, 48)),
+            "places" => (1.0 / d_in, (13, 48)),
+            "gain" | "gain_attention" | "gain_mlp" => (1.0, (1, 48)),
+            "w_up" => (1.0 / d_in, (96, 48)),
+            "w_down" => (1.0 / d_in, (48, 96)),
+            "w_lm" => (0.01 / d_in, (40, 48)),
+            "w_v" => (0.0, (1, 48)),
+            _ => (1.0 / d_in, (48, 48)),
+        };
+        assert_eq!(w.shape(), shape, "{name}");
+        assert!((mean_square - variance).abs() <= 5.0 * variance * (2.0 / n).sqrt(), "{name}: {mean_square}");
+    }
+}

@@ -96,9 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn selecting_keeps_the_second_operand_on_a_tie_and_on_a_nan() {
-        assert_eq!(select_greater(0.0, -0.0).to_bits(), (-0.0f32).to_bits());
-        assert_eq!(select_greater(f32::NAN, 1.0), 1.0);
-        assert!(select_greater(1.0, f32::NAN).is_nan());
+    fn the_second_operand_is_kept_on_a_tie() {
+        for f in [select_greater, select_lesser, greater, lesser] {
+            assert_eq!(f(0.0, -0.0).to_bits(), (-0.0f32).to_bits());
+            assert_eq!(f(-0.0, 0.0).to_bits(), 0.0f32.to_bits());
+        }
+    }
+
+    #[test]
+    fn selecting_keeps_the_second_operand_on_a_nan() {
+        for select in [select_greater, select_lesser] {
+            assert_eq!(select(f32::NAN, 1.0), 1.0);
+            assert!(select(1.0, f32::NAN).is_nan());
+        }
     }
 }

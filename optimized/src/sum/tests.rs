@@ -57,6 +57,15 @@ fn the_last_row_there_could_be_has_no_row_after_it() {
 }
 
 #[test]
+fn a_serialized_node_that_no_tree_has_is_refused() {
+    let whole = |level: u32| u64::MAX >> level;
+    for (level, index, fits) in [(0, 3, true), (1, whole(1) - 1, true), (1, whole(1), false), (64, 0, false)]
+    {
+        assert_eq!(Sum::try_from(vec![(level, index, 0)]).is_ok(), fits, "level {level}, index {index}");
+    }
+}
+
+#[test]
 fn a_part_keeps_few_nodes() {
     let values = values(1000);
     for (i, j) in [(1, 999), (0, 1000), (511, 513), (3, 700)] {

@@ -211,12 +211,14 @@ mod tests {
         assert_eq!(says(3, 2), "logits: `stride` is 2 and rows have 3 logits");
         let valid = [true; 2];
         let mask = Mask::padded(&valid, 1, 2).unwrap();
-        for (length, stride, fits) in [(6, 4, false), (7, 4, true), (8, 4, true), (9, 4, false), (6, 3, true)]
-        {
+        let lengths = [(6, 3, true), (6, 4, false), (7, 4, true), (8, 4, true), (9, 4, false)];
+        for (length, stride, fits) in lengths.into_iter().chain([(11, 8, true), (14, 8, false)]) {
             let data = vec![0.0f32; length];
             let checked = Logits::strided(&data, 3, stride).unwrap().check("token_pass", &mask);
             assert_eq!(checked.is_ok(), fits, "{length} {stride}: {checked:?}");
         }
+        let no_slots = Mask::padded(&[], 0, 2).unwrap();
+        assert!(Logits::strided(&[0.0f32; 1], 3, 4).unwrap().check("token_pass", &no_slots).is_err());
         let says = Logits::strided(&[0.0f32; 6], 3, 4).unwrap().check("token_pass", &mask).unwrap_err();
         assert_eq!(
             says.to_string(),

@@ -14,12 +14,9 @@ fn choices() -> impl Iterator<Item = Whitening> {
         [(Variance::Sample, ShiftMean::Yes), (Variance::Population, ShiftMean::No)]
             .map(|(variance, shift_mean)| Whitening { variance, eps_at, eps_w: 1e-8, shift_mean })
     };
-    EPS_AT.into_iter().flat_map(of).chain([Whitening {
-        variance: Variance::Sample,
-        eps_at: EpsAt::VarFloor,
-        eps_w: 4.0,
-        shift_mean: ShiftMean::Yes,
-    }])
+    let wide =
+        |eps_at| Whitening { variance: Variance::Sample, eps_at, eps_w: 4.0, shift_mean: ShiftMean::Yes };
+    EPS_AT.into_iter().flat_map(of).chain(EPS_AT.map(wide))
 }
 
 /// ORDER.md 5.5 once more.

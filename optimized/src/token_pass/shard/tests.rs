@@ -81,10 +81,18 @@ fn shards_that_do_not_belong_together_are_refused() {
         says(LogSumExp::of_shard(on, &x, 522_240, 5, 1.0)),
         "log_sum_exp: the vocabulary has 526336 logits and must have 1 to 524288"
     );
+    assert!(shard(2048..4096, 2050, 1.0).unwrap().finish().is_err());
     assert_eq!(
         shard(2048..4096, 5, 1.0).unwrap().finish().unwrap_err().to_string(),
         "log_sum_exp: logits 2048 to 4096 are not the whole vocabulary that action 5 is in"
     );
+}
+
+/// Which zero comes first in a row is not in its log-sum-exp.
+#[test]
+fn the_maximum_of_a_tile_is_never_minus_0() {
+    let form = Form::from(LogSumExp::of_shard(Backend::best(), &[-0.0f32; 3], 0, 1, 1.0).unwrap());
+    assert_eq!(form.tiles[0][0], 0.0f32.to_bits());
 }
 
 #[test]
