@@ -5,6 +5,7 @@
 //! | `main_job` | no argument: the training, its charts, the last step, the next three commands |
 //! | `sample_job` | `sample`: the tables beside PyTorch's numbers, the departures, exit code 1 |
 //! | `claims` | `claims`: what the post claims, measured |
+//! | `check` | a dump's own outputs judged: what is said, exit codes 0, 1 and 2 |
 //! | `step` | the terms of a dump beside its own outputs; names, dtypes, settings |
 //! | `backend` | `step --backend`: the fast path, alike on every backend; what it refuses |
 //! | `json`, `out` | `--json`, `--out` |
@@ -14,6 +15,7 @@
 //! | `shell` | what a shell does to it: pipes, unknown words, versions |
 
 mod backend;
+mod check;
 mod claims;
 mod dumps;
 mod json;

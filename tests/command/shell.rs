@@ -21,6 +21,7 @@ fn a_reader_that_leaves_early_is_no_error() {
         "sample",
         "step tests/samples/step.safetensors",
         "step tests/samples/step.safetensors --json",
+        "check tests/samples/step.safetensors",
         "terms",
     ] {
         // It has read nothing at all when it leaves; then one line.

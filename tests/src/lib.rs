@@ -3,6 +3,7 @@
 
 pub mod budget;
 pub mod cases;
+pub mod check;
 pub mod dump;
 pub mod engine;
 pub mod evaluate;

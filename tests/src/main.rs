@@ -9,7 +9,7 @@ use clap::{
     Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use command::{claims, main_job, sample, step, table::one_line, terms, train};
+use command::{check, claims, main_job, sample, step, table::one_line, terms, train};
 use conformance::dump::BadInput;
 use std::{
     io::{self, Write},
@@ -26,6 +26,7 @@ fn cli() -> Command {
         .subcommands([
             sample::command(),
             step::command(),
+            check::command(),
             train::command(),
             claims::command(),
             terms::command(),
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         None => main_job::run(&matches).map(|outcome| (outcome.text, outcome.failed)),
         Some(("sample", matches)) => sample::run(matches).map(|outcome| (outcome.text, outcome.failed)),
         Some(("claims", matches)) => claims::run(matches).map(|text| (text, false)),
+        Some(("check", matches)) => check::run(matches).map(|outcome| (outcome.text, outcome.failed)),
         Some(("step", matches)) => step::run(matches).map(|text| (text, false)),
         Some(("train", matches)) => train::run(matches).map(|text| (text, false)),
         Some(("terms", matches)) => terms::run(matches).map(|outcome| (outcome.text, outcome.failed)),

@@ -38,6 +38,11 @@ impl Precision {
     pub const ORDER: Precision =
         Precision { largest: f32::MAX as f64, order: Order::Written, ..Precision::F32 };
 
+    /// Whether a sum of n terms has a bound that means anything.
+    pub fn bounds(self, n: usize) -> bool {
+        n as f64 * self.u < 0.25
+    }
+
     /// A number both sides read from the same file: exact.
     pub fn given(self, value: f64) -> Approx {
         Approx { value, off: 0.0, p: self }

@@ -1,6 +1,7 @@
 //! The subcommands of `ppo`.
 
 pub(crate) mod chart;
+pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod departures;
 pub(crate) mod flags;

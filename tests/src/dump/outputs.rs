@@ -5,6 +5,7 @@ use super::{
     tensor::{self, Stream},
 };
 use nalgebra::DMatrix;
+use safetensors::Dtype;
 
 impl Dump {
     /// The file's own outputs by canonical name, in the order of the step.
@@ -40,6 +41,11 @@ impl Dump {
     /// A (B, L, V) tensor, `grad_logits`, to be read row by row; none where the file has none.
     pub fn output_rows(&self, name: &str) -> Option<Rows> {
         Some(Rows::new(Stream::new(self.file(), self.output(name)?)))
+    }
+
+    /// The dtype that an output is stored in; none where the file has none.
+    pub fn dtype_of_output(&self, name: &str) -> Option<Dtype> {
+        self.output(name).map(|tensor| tensor.dtype)
     }
 
     fn output(&self, name: &str) -> Option<&Tensor> {

@@ -1,0 +1,71 @@
+//! Choices of trainers: recognised where the file leaves them open, and held to where it states them.
+
+use crate::scene::{Scene, followed};
+use conformance::check::{choices::CHOICES, compare::Verdict};
+
+/// A file whose output was made by `key = value`, stating nothing of it.
+fn made_by(scene: &Scene, key: &str, value: &str, output: &str) -> Option<Scene> {
+    let stated = scene.clone().says(key, value);
+    let numbers = stated.step(|step, s| step.output(output, s))?;
+    Some(scene.clone().with(output, &numbers))
+}
+
+/// Values that nothing in the scene can show: no ratio, KL or score is as large; the
+/// signed fraction counts what the effective one does; a token mean has no rows.
+const SILENT: &[(&str, &str)] = &[
+    ("kl_clamp_in", "20"),
+    ("kl_clamp_out", "10"),
+    ("score_clip", "5"),
+    ("score_clip", "10"),
+    ("log_ratio_clamp", "20"),
+    ("clip_ratio_c", "10"),
+    ("clipfrac", "signed"),
+    ("count_empty_rows", "true"),
+    ("ppo_kl_of", "clamped"),
+];
+
+/// Settings that the scene states, or that are no choice but a mistake.
+const STATED: &[&str] = &["listing", "gamma", "lam", "kl_coef"];
+
+#[test]
+fn every_choice_is_recognised_from_some_output_that_it_makes() {
+    let scene = Scene::rich().says("eps", "0.5").unsays("clip_ratio_c");
+    for choice in CHOICES.iter().filter(|choice| !STATED.contains(&choice.key)) {
+        let used = scene.open(|dump| dump.choose(&[]).unwrap().setting(choice.key).unwrap().value.clone());
+        for value in choice.values.iter().filter(|value| value.value != used) {
+            let said = format!("{} = {}", choice.key, value.value);
+            let tried = choice
+                .of
+                .iter()
+                .filter_map(|output| Some(made_by(&scene, choice.key, value.value, output)?.finding(output)));
+            let findings: Vec<_> = tried.collect();
+            let silent = findings.iter().all(|finding| finding.compared.verdict == Verdict::Passed);
+            assert_eq!(silent, SILENT.contains(&(choice.key, value.value)), "{said}");
+            let recognised = |fits: Vec<Vec<String>>| fits.contains(&vec![said.clone()]);
+            let open = findings.iter().any(|finding| !finding.failed() && recognised(followed(finding)));
+            assert!(open || silent, "{said}: {findings:?}");
+        }
+    }
+}
+
+#[test]
+fn a_choice_that_is_stated_is_a_claim() {
+    let scene = Scene::rich();
+    let decays = made_by(&scene, "gap", "decay", "advantages_raw").unwrap();
+    let open = decays.finding("advantages_raw");
+    assert!(!open.failed());
+    assert_eq!(followed(&open), [["gap = decay"]]);
+    let claimed = decays.says("gap", "skip").finding("advantages_raw");
+    assert!(claimed.failed());
+    assert!(claimed.fits.iter().all(|fit| fit.against_the_stated));
+    assert_eq!(followed(&claimed), [["gap = decay"]]);
+}
+
+#[test]
+fn slots_that_the_mask_leaves_out_and_the_numbers_read_are_a_mistake() {
+    let scene = Scene::rich();
+    let unmasked =
+        made_by(&scene, "listing", "unmasked", "advantages_raw").unwrap().finding("advantages_raw");
+    assert!(unmasked.failed());
+    assert_eq!(followed(&unmasked), [["listing = unmasked"]]);
+}

@@ -1,0 +1,6 @@
+//! `ppo check`: what it says of files that are right, that choose otherwise, and that are wrong.
+
+mod bugs;
+mod choices;
+mod figures;
+mod scene;

@@ -1,0 +1,115 @@
+//! `ppo check FILE`: what it prints and how it ends.
+
+use crate::{
+    Ran,
+    dumps::{B, Folder, L, Tensor, rollout, tensor},
+    ppo, sample, step,
+};
+use std::path::Path;
+
+fn check(file: &Path, flags: &[&str]) -> Ran {
+    ppo(&[&["check", file.to_str().unwrap()], flags].concat())
+}
+
+/// The line of an output, and those that explain it.
+fn said(text: &str, output: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("  {output} ")));
+    let first = lines.next().unwrap_or_else(|| panic!("no {output} in {text}"));
+    let rest = lines.take_while(|line| line.starts_with("      "));
+    [first].into_iter().chain(rest).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_pytorch_computed_is_right_in_every_sample() {
+    let f32s = ["step.safetensors", "step-as-printed.safetensors"];
+    let f64s = ["step-f64.safetensors", "step-as-printed-f64.safetensors", "options-f64.safetensors"];
+    for file in f32s.iter().chain(&f64s) {
+        let text = check(&sample(file), &["--strict"]).fine();
+        assert!(text.ends_with("0 by another convention, 0 not decided, 0 wrong.\n"), "{file}: {text}");
+        let arithmetic = if f64s.contains(file) { "computed in f64" } else { "computed in f32" };
+        assert!(text.contains(arithmetic), "{file}: {text}");
+    }
+}
+
+/// PyTorch's numbers of the printed listing, held against the corrected one: whitened returns and no mask.
+#[test]
+fn the_printed_listing_is_found_out() {
+    let ran = check(&sample("step-as-printed-f64.safetensors"), &["--listing", "corrected"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""));
+    let returns = said(&ran.out, "returns");
+    assert!(returns.contains("✗") && returns.contains("ReturnsFromWhitened: "), "{returns}");
+    for output in ["kl", "ratio", "log_probs", "entropy", "total_loss"] {
+        assert!(said(&ran.out, output).contains("✓"), "{}", ran.out);
+    }
+}
+
+/// The outputs of the rollout by the reference, and the rollout itself.
+fn complete(folder: &Folder) -> Vec<Tensor> {
+    let path = folder.dump("inputs", &rollout(), &[]);
+    step(&path, &["--out", folder.path("outputs").to_str().unwrap()]).fine();
+    let bytes = std::fs::read(folder.path("outputs")).unwrap();
+    let outputs = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut all = rollout();
+    for name in ["returns", "vf_loss"] {
+        let read = outputs.tensor(name).unwrap();
+        let numbers = read.data().chunks(8).map(|x| f64::from_le_bytes(x.try_into().unwrap())).collect();
+        all.push(tensor(name, read.shape(), numbers));
+    }
+    all
+}
+
+#[test]
+fn a_number_a_little_beyond_its_budget_is_not_decided_and_fails_only_if_strict() {
+    let folder = Folder::new();
+    let mut tensors = complete(&folder);
+    let returns = tensors.iter_mut().find(|tensor| tensor.name == "returns").unwrap();
+    assert_eq!(returns.shape, [B, L]);
+    returns.numbers[L + 1] += 1e-14;
+    let path = folder.dump("d", &tensors, &[]);
+    let text = check(&path, &[]).fine();
+    assert!(said(&text, "returns").contains("undecided  [1, 1]"), "{text}");
+    assert!(text.contains("1 not decided, 0 wrong."), "{text}");
+    let strict = check(&path, &["--strict"]);
+    assert_eq!((strict.code, strict.out), (Some(1), text));
+}
+
+#[test]
+fn a_number_of_another_class_is_wrong() {
+    let folder = Folder::new();
+    for wrong in [f64::NAN, f64::INFINITY] {
+        let mut tensors = complete(&folder);
+        tensors.iter_mut().find(|tensor| tensor.name == "vf_loss").unwrap().numbers = vec![wrong];
+        let ran = check(&folder.dump("d", &tensors, &[]), &[]);
+        assert_eq!(ran.code, Some(1), "{}", ran.out);
+        assert!(said(&ran.out, "vf_loss").contains("No known choice or mistake explains it"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn what_stands_in_masked_slots_changes_no_word() {
+    let folder = Folder::new();
+    let clean = complete(&folder);
+    let text = check(&folder.dump("d", &clean, &[]), &[]).fine();
+    let valid = clean[0].numbers.clone();
+    for garbage in [f64::NAN, f64::NEG_INFINITY, 1e30] {
+        let mut dirty = clean.clone();
+        for tensor in
+            dirty.iter_mut().filter(|tensor| tensor.shape == [B, L] && tensor.name != "response_mask")
+        {
+            tensor
+                .numbers
+                .iter_mut()
+                .zip(&valid)
+                .filter(|(_, valid)| **valid == 0.0)
+                .for_each(|(x, _)| *x = garbage);
+        }
+        assert_eq!(check(&folder.dump("dirty", &dirty, &[]), &[]).fine(), text);
+    }
+}
+
+#[test]
+fn a_file_without_outputs_has_nothing_to_compare() {
+    let folder = Folder::new();
+    let said = check(&folder.dump("d", &rollout(), &[]), &[]).refused();
+    assert!(said.contains("nothing compared: the file holds no output with what it is made of"), "{said}");
+}

@@ -1,0 +1,241 @@
+//! The points at which trainers choose, as data: which settings an output depends on, and what each may be.
+//!
+//! A default is never a claim, so where the numbers of a file follow another of these values than the default,
+//! that is a convention and is said; where they follow another than the file states, that is a mistake.
+
+use reference::Settings;
+
+/// One point of choice: a key of the settings, the outputs that are made by it, and its values.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// The key, as metadata spells it.
+    pub key: &'static str,
+    /// The outputs whose own formula it is in.
+    pub of: &'static [&'static str],
+    /// What trainers choose, and who does.
+    pub values: &'static [Value],
+    /// Whether it is in the formula under these settings: an estimator of a KL that counts for nothing is not.
+    pub matters: fn(&Settings) -> bool,
+}
+
+/// One value of a choice.
+#[derive(Debug, Clone, Copy)]
+pub struct Value {
+    /// As metadata spells it.
+    pub value: &'static str,
+    /// Who chooses it; empty where it is only a common number.
+    pub who: &'static str,
+    /// Whether it is a mistake, whoever makes it.
+    pub deviation: bool,
+}
+
+const fn by(value: &'static str, who: &'static str) -> Value {
+    Value { value, who, deviation: false }
+}
+
+const fn mistake(value: &'static str, who: &'static str) -> Value {
+    Value { value, who, deviation: true }
+}
+
+const fn plain(value: &'static str) -> Value {
+    by(value, "")
+}
+
+const fn choice(key: &'static str, of: &'static [&'static str], values: &'static [Value]) -> Choice {
+    Choice { key, of, values, matters: |_| true }
+}
+
+/// A choice that nothing shows while a setting is as it is.
+const fn only(choice: Choice, matters: fn(&Settings) -> bool) -> Choice {
+    Choice { matters, ..choice }
+}
+
+const POLICY: &[&str] = &["pg_loss", "pg_clipfrac", "pg_clipfrac_lower", "grad_log_probs"];
+const RATIO: &[&str] = &["ratio", "pg_loss", "pg_clipfrac", "pg_clipfrac_lower", "grad_log_probs"];
+const VALUE: &[&str] = &["vf_loss", "vf_clipfrac", "grad_values"];
+const MEANS: &[&str] = &["pg_loss", "vf_loss", "entropy_loss", "kl_loss", "grad_log_probs", "grad_values"];
+const GAE: &[&str] = &["advantages_raw"];
+const WHITEN: &[&str] = &["whitened"];
+const REWARD: &[&str] = &["token_rewards"];
+
+const MASKED: &[&str] = &[
+    "token_rewards",
+    "grad_log_probs",
+    "grad_values",
+    "advantages_raw",
+    "whitened",
+    "pg_loss",
+    "pg_clipfrac",
+    "ppo_kl",
+    "vf_loss",
+    "vf_clipfrac",
+    "entropy_loss",
+    "kl_loss",
+];
+
+/// Every point of choice, in the order of the step.
+pub const CHOICES: &[Choice] = &[
+    choice(
+        "listing",
+        MASKED,
+        &[
+            plain("corrected"),
+            mistake("unmasked", "the post (S8), volcengine/verl#50 (B1), alibaba/ROLL#447 (B2)"),
+        ],
+    ),
+    choice(
+        "kl_estimator",
+        &["kl"],
+        &[
+            by("k1", "verl, TRL, OpenRLHF, DeepSpeed-Chat"),
+            by("k2", "verl, TRL 0.11, OpenRLHF, NeMo-RL on demand"),
+            by("k3", "NeMo-RL, and verl and TRL on demand"),
+            by("abs", "verl and TRL 0.11 on demand"),
+        ],
+    ),
+    choice("kl_clamp_in", &["kl"], &[plain("off"), by("20", "verl's k3, NeMo-RL")]),
+    choice("kl_clamp_out", &["kl"], &[plain("off"), by("10", "OpenRLHF, NeMo-RL, verl's k3")]),
+    choice(
+        "kl_coef",
+        REWARD,
+        &[
+            plain("0"),
+            by("0.001", "verl"),
+            by("0.01", "OpenRLHF"),
+            by("0.05", "TRL"),
+            by("0.1", "DeepSpeed-Chat"),
+            by("0.2", "TRL 0.11"),
+        ],
+    ),
+    choice(
+        "score_at",
+        REWARD,
+        &[
+            by("last-valid", "OpenRLHF, TRL 0.11, NeMo-RL"),
+            by("last-attended", "verl"),
+            by("first-pad", "TRL"),
+        ],
+    ),
+    choice("score_clip", REWARD, &[plain("off"), by("5", "DeepSpeed-Chat"), by("10", "OpenRLHF")]),
+    choice("gap", GAE, &[by("skip", "verl, NeMo-RL"), by("decay", "OpenRLHF, TRL 0.11"), plain("cut")]),
+    choice("gamma", GAE, &[plain("1.0"), by("0.99", "CleanRL, SB3"), by("0.995", "PufferLib"), plain("0.9")]),
+    choice(
+        "lam",
+        GAE,
+        &[
+            by("0.95", "TRL, DeepSpeed-Chat, NeMo-RL, CleanRL, SB3"),
+            by("1.0", "verl, OpenRLHF"),
+            by("0.9", "PufferLib"),
+            plain("0.8"),
+        ],
+    ),
+    choice("lam_critic", &["returns"], &[by("1.0", "VAPO, NeMo-RL"), plain("0.95")]),
+    choice("whiten", WHITEN, &[plain("on"), by("off", "DeepSpeed-Chat")]),
+    only(
+        choice(
+            "variance",
+            WHITEN,
+            &[by("sample", "verl, TRL, NeMo-RL, CleanRL, SB3"), by("population", "OpenRLHF, open-instruct")],
+        ),
+        whitens,
+    ),
+    only(
+        choice(
+            "eps_at",
+            WHITEN,
+            &[
+                by("std", "CleanRL, SB3, PufferLib"),
+                by("under-root", "verl, TRL, NeMo-RL"),
+                by("var-floor", "OpenRLHF"),
+            ],
+        ),
+        whitens,
+    ),
+    only(choice("shift_mean", WHITEN, &[plain("true"), plain("false")]), whitens),
+    choice("log_ratio_clamp", RATIO, &[plain("off"), by("20", "verl, OpenRLHF")]),
+    choice("cliprange_low", POLICY, &[plain("0.2"), plain("0.1"), plain("0.3")]),
+    choice(
+        "cliprange_high",
+        POLICY,
+        &[plain("0.2"), by("0.28", "DAPO, NeMo-RL's recipe"), plain("0.1"), plain("0.3")],
+    ),
+    choice("clip_ratio_c", POLICY, &[plain("off"), by("3", "verl"), by("10", "NeMo-RL's recipe")]),
+    choice(
+        "clipfrac",
+        &["pg_clipfrac"],
+        &[
+            by("effective", "verl, TRL, OpenRLHF"),
+            by("sign-blind", "CleanRL, SB3, PufferLib, torchrl"),
+            by("signed", "Liger"),
+        ],
+    ),
+    choice(
+        "ppo_kl_kind",
+        &["ppo_kl"],
+        &[by("k1", "verl, OpenRLHF"), by("k2", "TRL"), by("k3", "CleanRL, SB3"), plain("abs")],
+    ),
+    choice("ppo_kl_of", &["ppo_kl"], &[by("raw", "OpenRLHF"), by("clamped", "verl")]),
+    choice(
+        "cliprange_value",
+        VALUE,
+        &[by("0.2", "TRL, DeepSpeed-Chat, NeMo-RL, CleanRL"), by("0.5", "verl, OpenRLHF")],
+    ),
+    choice(
+        "value_clip_form",
+        VALUE,
+        &[
+            by("max", "verl, TRL, OpenRLHF, DeepSpeed-Chat, NeMo-RL, CleanRL"),
+            by("clipped-only", "SB3, where it clips"),
+            by("off", "SB3"),
+        ],
+    ),
+    choice(
+        "vf_half",
+        &["vf_loss", "grad_values"],
+        &[by("false", "the post, SB3"), by("true", "verl, TRL, OpenRLHF, DeepSpeed-Chat, NeMo-RL, CleanRL")],
+    ),
+    choice(
+        "loss_agg_mode",
+        MEANS,
+        &[
+            by("token-mean", "verl, TRL, OpenRLHF, DeepSpeed-Chat, NeMo-RL"),
+            by("token-sum", "verl on demand"),
+            by("seq-mean-token-sum", "verl on demand"),
+            by("seq-mean-token-mean", "verl, OpenRLHF and NeMo-RL on demand"),
+            by("seq-mean-token-sum-norm", "verl on demand"),
+            by("token-sum-norm", "verl before 2026-02, on demand"),
+        ],
+    ),
+    only(
+        choice(
+            "count_empty_rows",
+            MEANS,
+            &[by("false", "verl's fallback"), by("true", "verl's global batch size")],
+        ),
+        |s| !matches!(s.agg, reference::Agg::TokenMean | reference::Agg::TokenSum),
+    ),
+    choice(
+        "vf_coef",
+        &["total_loss", "grad_values"],
+        &[
+            by("0.5", "the post, CleanRL, SB3"),
+            by("0.1", "TRL"),
+            by("1.0", "torchrl"),
+            by("2.0", "PufferLib"),
+            plain("0"),
+        ],
+    ),
+    choice(
+        "entropy_coef",
+        &["total_loss"],
+        &[
+            by("0.01", "the post, CleanRL, torchrl"),
+            by("0", "verl, TRL, OpenRLHF, NeMo-RL, SB3"),
+            by("0.001", "PufferLib"),
+        ],
+    ),
+];
+
+fn whitens(s: &Settings) -> bool {
+    s.whitening.is_some()
+}

@@ -1,0 +1,88 @@
+//! An output of the file against ours: the worst of its numbers, and what that says.
+
+use super::step::{Numbers, Step};
+use crate::{
+    budget::Approx,
+    report::{Place, difference},
+};
+
+/// What a comparison says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Every number is within its budget.
+    Passed,
+    /// Between the budget and 16 times the budget.
+    Undecided,
+    /// The budget is too wide to say anything.
+    Undetermined,
+    /// Beyond 16 times the budget, or of another class: finite, NaN, +∞, −∞.
+    Failed,
+}
+
+/// How far beyond its budget a number is still not called wrong.
+const DOUBT: f64 = 16.0;
+
+/// The number of an output that is worst.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compared {
+    /// What it says.
+    pub verdict: Verdict,
+    /// Where it stands.
+    pub place: Place,
+    /// Ours.
+    pub expected: f64,
+    /// The file's.
+    pub got: f64,
+    /// What they may differ by.
+    pub allowed: f64,
+}
+
+impl Compared {
+    pub(super) fn of(place: Place, ours: Approx, got: f64, rounding: f64) -> Compared {
+        let allowed = ours.off + if ours.value.is_finite() { rounding * ours.most() } else { 0.0 };
+        let off = difference(ours.value, got);
+        let verdict = if !ours.off.is_finite() {
+            Verdict::Undetermined
+        } else if off <= allowed {
+            Verdict::Passed
+        } else if off <= DOUBT * allowed {
+            Verdict::Undecided
+        } else {
+            Verdict::Failed
+        };
+        Compared { verdict, place, expected: ours.value, got, allowed }
+    }
+
+    /// The share of its allowance that the difference is, ∞ for another class.
+    fn share(&self) -> f64 {
+        let off = difference(self.expected, self.got);
+        if off == 0.0 { 0.0 } else { off / self.allowed }
+    }
+}
+
+/// The worst number of an output of the file against ours; none where the file has none.
+pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
+    let rounding = step.rounding(name);
+    let too_many = !step.p.bounds(step.mask_of(name).count());
+    let compared = match (ours, step.own(name)?) {
+        (Numbers::Scalar(ours), Numbers::Scalar(got)) => {
+            Some(Compared::of(Place::Scalar, *ours, got.value, rounding))
+        }
+        (Numbers::PerToken(ours), Numbers::PerToken(got)) => {
+            let mask = step.mask_of(name);
+            let slots =
+                (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)));
+            slots
+                .map(|(row, t)| {
+                    let slot = (row, t);
+                    Compared::of(Place::Token(row, t), ours[slot], got[slot].value, rounding)
+                })
+                .reduce(|worst, next| {
+                    let rank = |of: &Compared| (of.verdict, of.share());
+                    if rank(&next) > rank(&worst) { next } else { worst }
+                })
+        }
+        _ => None,
+    };
+    compared.map(|of| if too_many { Compared { verdict: Verdict::Undetermined, ..of } } else { of })
+}
