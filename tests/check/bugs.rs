@@ -2,7 +2,8 @@
 
 use crate::scene::{Scene, followed, named};
 use conformance::{
-    check::{bugs::BUGS, compare::Verdict},
+    check::{bugs::BUGS, compare::Verdict, step::Numbers},
+    dump::Inputs,
     outputs::OUTPUTS,
 };
 
@@ -59,8 +60,16 @@ fn one_mistake_is_one_finding() {
     let bug = BUGS.iter().find(|bug| bug.name == "ReturnsFromWhitened").unwrap();
     let numbers = scene.step(|step, s| (bug.make)(step, s)).unwrap();
     let wrong = scene.with("returns", &numbers);
-    let loss = wrong.step(|step, s| step.output("vf_loss", s)).unwrap();
-    let report = wrong.with("vf_loss", &loss).report();
+    let Numbers::PerToken(returns) = numbers else { panic!("returns are per token") };
+    let loss = wrong.step(|step, s| {
+        let Inputs { values: Some(v), old_values: Some(v_old), value_mask, .. } = &step.inputs else {
+            panic!()
+        };
+        let ret = returns.map(|x| x.value);
+        reference::value_loss::value_loss(v, v_old, &ret, value_mask, s.eps_v, s.value_clip, s.agg, s.half)
+            .loss
+    });
+    let report = wrong.tensor("vf_loss", &[], &[loss]).report();
     let failed: Vec<_> = report.findings.iter().filter(|finding| finding.failed()).collect();
     assert_eq!(failed.iter().map(|finding| finding.output).collect::<Vec<_>>(), ["returns"]);
     assert_eq!(named(failed[0]), ["ReturnsFromWhitened"]);
@@ -86,10 +95,10 @@ fn a_mistake_is_named_together_with_a_choice() {
 fn what_nothing_explains_is_localised_and_not_guessed() {
     let scene = Scene::rich();
     let right = scene.step(|step, s| step.output("returns", s)).unwrap();
-    let conformance::check::step::Numbers::PerToken(grid) = right else { panic!("returns are per token") };
+    let Numbers::PerToken(grid) = right else { panic!("returns are per token") };
     let mut other = grid.clone();
     other[(1, 4)].value += 0.125;
-    let off = |grid| scene.clone().with("returns", &conformance::check::step::Numbers::PerToken(grid));
+    let off = |grid| scene.clone().with("returns", &Numbers::PerToken(grid));
     let finding = off(other).finding("returns");
     assert!(finding.failed() && finding.fits.is_empty());
     let pattern = finding.pattern.unwrap();

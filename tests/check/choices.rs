@@ -48,6 +48,16 @@ fn every_choice_is_recognised_from_some_output_that_it_makes() {
     }
 }
 
+/// The advantages before whitening are not in the file, so what they were made by shows in the whitened ones.
+#[test]
+fn a_choice_is_recognised_from_a_later_output_where_its_own_is_not_in_the_file() {
+    let later = made_by(&Scene::rich(), "gap", "decay", "whitened").unwrap();
+    assert_eq!(followed(&later.finding("whitened")), [["gap = decay"]]);
+    let raw = Scene::rich().step(|step, s| step.output("advantages_raw", s)).unwrap();
+    let finding = later.with("advantages_raw", &raw).finding("whitened");
+    assert!(finding.failed() && finding.fits.is_empty(), "{:?}", finding.fits);
+}
+
 #[test]
 fn a_choice_that_is_stated_is_a_claim() {
     let scene = Scene::rich();
