@@ -176,7 +176,7 @@ mod tests {
     fn every_available_backend_is_found_by_its_name() {
         for backend in Backend::available() {
             assert!(Backend::NAMES.contains(&backend.name()), "{backend} is not listed");
-            assert_eq!(Backend::named(backend.name()), Ok(backend));
+            assert_eq!(Backend::named(&backend.to_string()), Ok(backend));
         }
     }
 
