@@ -8,7 +8,7 @@ use crate::{
 use std::path::Path;
 
 fn check(file: &Path, flags: &[&str]) -> Ran {
-    ppo(&[&["check", file.to_str().unwrap()], flags].concat())
+    ppo([&["check", file.to_str().unwrap()], flags].concat())
 }
 
 /// The line of an output, and those that explain it.
