@@ -4,7 +4,7 @@
 //! | part | is |
 //! |---|---|
 //! | [`step`] | each output from what the file itself holds before it |
-//! | [`compare`] | within the budget of any order of operations, beyond it, or far beyond it |
+//! | [`mod@compare`] | within the budget of any order of operations, beyond it, or far beyond it |
 //! | [`choices`] | the points at which trainers choose |
 //! | [`bugs`] | known deviations, each the equation with one mistake in it |
 //! | [`place`] | where unexplained numbers differ, and how |
