@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, followed, named};
 use conformance::{
-    check::{bugs::BUGS, compare::Verdict, step::Numbers},
+    check::{bugs::bugs, compare::Verdict, step::Numbers},
     dump::Inputs,
     outputs::OUTPUTS,
 };
@@ -18,7 +18,7 @@ const ALIKE: &[(&str, &str)] = &[
 
 #[test]
 fn every_mistake_is_named_from_a_file_that_is_right_otherwise() {
-    for bug in BUGS {
+    for bug in bugs() {
         let scenes = [Scene::rich(), Scene::square()];
         let with = |scene: &Scene| {
             let numbers = scene.step(|step, s| (bug.make)(step, s))?;
@@ -57,7 +57,7 @@ fn no_mistake_is_named_where_there_is_none() {
 #[test]
 fn one_mistake_is_one_finding() {
     let scene = Scene::rich();
-    let bug = BUGS.iter().find(|bug| bug.name == "ReturnsFromWhitened").unwrap();
+    let bug = bugs().find(|bug| bug.name == "ReturnsFromWhitened").unwrap();
     let numbers = scene.step(|step, s| (bug.make)(step, s)).unwrap();
     let wrong = scene.with("returns", &numbers);
     let Numbers::PerToken(returns) = numbers else { panic!("returns are per token") };
@@ -79,7 +79,7 @@ fn one_mistake_is_one_finding() {
 #[test]
 fn a_mistake_is_named_together_with_a_choice() {
     let scene = Scene::rich();
-    let bug = BUGS.iter().find(|bug| bug.name == "SmallerError").unwrap();
+    let bug = bugs().find(|bug| bug.name == "SmallerError").unwrap();
     let half = scene.clone().says("vf_half", "true");
     let numbers = half.step(|step, s| (bug.make)(step, s)).unwrap();
     let finding = scene.with("vf_loss", &numbers).finding("vf_loss");

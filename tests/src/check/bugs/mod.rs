@@ -1,0 +1,54 @@
+//! Known deviations, as data: what a wrong step puts out, and where it was seen.
+//!
+//! Each is the equation with one mistake in it, in the arithmetic of the budgets, so that a file that has the
+//! mistake is met within its own budget. `B` and `S` numbers are those of the book's list of bugs and errata.
+
+mod losses;
+mod targets;
+
+use super::step::{Numbers, Step};
+use crate::budget::Grid;
+use reference::{Mask, Settings};
+
+/// One known deviation of one output.
+#[derive(Debug, Clone, Copy)]
+pub struct Bug {
+    /// Its name.
+    pub name: &'static str,
+    /// The output that shows it.
+    pub of: &'static str,
+    /// What the numbers are then.
+    pub says: &'static str,
+    /// Where it was seen; empty where no project is known.
+    pub seen: &'static str,
+    /// The output with the mistake; none where the file lacks what it is made of.
+    pub make: fn(&Step, &Settings) -> Option<Numbers>,
+}
+
+const fn bug(
+    name: &'static str,
+    of: &'static str,
+    says: &'static str,
+    seen: &'static str,
+    make: fn(&Step, &Settings) -> Option<Numbers>,
+) -> Bug {
+    Bug { name, of, says, seen, make }
+}
+
+/// Every deviation, in the order of the step.
+pub fn bugs() -> impl Iterator<Item = &'static Bug> {
+    targets::BUGS.iter().chain(losses::BUGS)
+}
+
+fn per_token(numbers: Numbers) -> Option<Grid> {
+    match numbers {
+        Numbers::PerToken(grid) => Some(grid),
+        Numbers::Scalar(_) => None,
+    }
+}
+
+/// Every slot, where the mask leaves one out.
+fn all_slots(mask: &Mask) -> Option<Mask> {
+    let (b, t_len) = mask.shape();
+    (mask.count() < b * t_len).then(|| Mask::full(b, t_len))
+}
