@@ -3,4 +3,5 @@
 mod bugs;
 mod choices;
 mod figures;
+mod hostile;
 mod scene;

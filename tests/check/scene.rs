@@ -9,7 +9,7 @@ use conformance::{
     outputs::OUTPUTS,
 };
 use reference::rng::Rng;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file in the making: tensors by name, settings as metadata.
 #[derive(Clone, Default)]
@@ -110,6 +110,15 @@ impl Scene {
 
     /// Writes it to a file of its own and hands it over.
     pub(crate) fn open<T>(&self, what: impl FnOnce(Dump) -> T) -> T {
+        self.written(|path| what(Dump::open(path).unwrap()))
+    }
+
+    /// The file itself.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.written(|path| std::fs::read(path).unwrap())
+    }
+
+    fn written<T>(&self, what: impl FnOnce(&Path) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
         let path: PathBuf = folder.path().join("dump.safetensors");
         let entry = |(name, shape, _): &(String, Vec<usize>, Vec<f64>)| match name.as_str() {
@@ -120,7 +129,7 @@ impl Scene {
         let mut writer = Writer::create(&path, &entries, &self.metadata.iter().cloned().collect()).unwrap();
         self.tensors.iter().for_each(|(name, _, x)| writer.part(name, x).unwrap());
         writer.finish().unwrap();
-        what(Dump::open(&path).unwrap())
+        what(&path)
     }
 
     /// What `check` says of it.
