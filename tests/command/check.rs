@@ -113,3 +113,50 @@ fn a_file_without_outputs_has_nothing_to_compare() {
     let said = check(&folder.dump("d", &rollout(), &[]), &[]).refused();
     assert!(said.contains("nothing compared: the file holds no output with what it is made of"), "{said}");
 }
+
+/// A file with one wrong output, one that follows a convention and one that is right.
+fn mixed(folder: &Folder, name: &str) -> std::path::PathBuf {
+    let mut tensors = complete(folder);
+    let returns = tensors.iter().find(|tensor| tensor.name == "returns").unwrap();
+    let half = tensors.iter().find(|tensor| tensor.name == "vf_loss").unwrap().numbers[0] / 2.0;
+    let fraction = tensor("vf_clipfrac", &[], vec![2.0]);
+    assert_eq!(returns.shape, [B, L]);
+    tensors.iter_mut().find(|tensor| tensor.name == "vf_loss").unwrap().numbers = vec![half];
+    tensors.push(fraction);
+    folder.dump(name, &tensors, &[])
+}
+
+#[test]
+fn a_program_reads_json() {
+    let folder = Folder::new();
+    let ran = check(&mixed(&folder, "d"), &["--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let verdict = |name: &str| {
+        let outputs = json["outputs"].as_array().unwrap();
+        outputs.iter().find(|of| of["name"] == name).unwrap()["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((ran.code, &json["schema"], &json["wrong"]), (Some(1), &1.into(), &1.into()));
+    assert_eq!(["returns", "vf_loss", "vf_clipfrac"].map(verdict), ["passed", "convention", "wrong"]);
+    let half = json["outputs"].as_array().unwrap().iter().find(|of| of["name"] == "vf_loss").unwrap();
+    assert_eq!(half["explanations"][0]["follows"], serde_json::json!({ "vf_half": "true" }));
+    assert_eq!(json["settings"]["vf_half"]["from"], "default");
+}
+
+#[test]
+fn a_ci_reads_junit_whatever_the_file_is_called() {
+    let folder = Folder::new();
+    let out = check(&mixed(&folder, "a<b>&\"c"), &["--format", "junit"]).out;
+    assert!(out.contains("a&lt;b&gt;&amp;&quot;c\" tests=\"3\" failures=\"1\">"), "{out}");
+    assert_eq!((out.matches("<testcase ").count(), out.matches("<failure ").count()), (3, 1), "{out}");
+    assert!(out.contains("<failure message=\"vf_clipfrac: expected "), "{out}");
+    assert!(out.ends_with("</testsuite>\n"), "{out}");
+}
+
+#[test]
+fn a_comment_shows_what_is_not_as_stated() {
+    let folder = Folder::new();
+    let out = check(&mixed(&folder, "d"), &["--format", "markdown"]).out;
+    assert!(out.starts_with("3 outputs compared"), "{out}");
+    assert!(!out.contains("`returns`"), "{out}");
+    assert!(out.contains("| `vf_loss` | convention |") && out.contains("| `vf_clipfrac` | wrong |"), "{out}");
+}

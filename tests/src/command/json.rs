@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 const SCHEMA: u32 = 1;
 
 /// A number, or one of the strings "NaN", "Infinity", "-Infinity".
-fn number(x: f64) -> Value {
+pub(super) fn number(x: f64) -> Value {
     if x.is_nan() {
         json!("NaN")
     } else if x.is_infinite() {
@@ -62,18 +62,22 @@ fn from(source: Source) -> String {
     source.to_string()
 }
 
-fn term(line: &Line) -> Value {
-    let at = match line.place {
+/// Where a number stands: null for the only one.
+pub(super) fn at(place: Place) -> Value {
+    match place {
         Place::Scalar => Value::Null,
         Place::Mean => json!("mean"),
         Place::Token(row, t) => json!([row, t]),
         Place::Logit(row, t, v) => json!([row, t, v]),
-    };
+    }
+}
+
+fn term(line: &Line) -> Value {
     let or_null = |x: Option<f64>| x.map_or(Value::Null, number);
     json!({
         "name": line.output.name,
         "label": line.output.label,
-        "at": at,
+        "at": at(line.place),
         "value": number(line.ours),
         "file": or_null(line.theirs),
         "difference": or_null(line.difference()),

@@ -1,0 +1,57 @@
+//! For a program.
+
+use super::verdict;
+use crate::command::json::{at, number};
+use conformance::check::{Finding, Fit, Report};
+use serde_json::{Map, Value, json};
+
+/// The version of the layout; it changes when a reader of the old one would break.
+const SCHEMA: u32 = 1;
+
+/// The whole report as one object.
+pub(super) fn report(file: &str, report: &Report) -> String {
+    let settings: Map<String, Value> = report
+        .chosen
+        .sources
+        .iter()
+        .map(|setting| {
+            (setting.key.to_owned(), json!({ "value": setting.value, "from": setting.from.to_string() }))
+        })
+        .collect();
+    let object = json!({
+        "schema": SCHEMA,
+        "file": file,
+        "computed_in": if report.f64s { "f64" } else { "f32" },
+        "outputs": report.findings.iter().map(output).collect::<Vec<_>>(),
+        "not_compared": report.skipped,
+        "settings": settings,
+        "ignored_settings": report.chosen.unknown,
+        "wrong": report.findings.iter().filter(|finding| finding.failed()).count(),
+    });
+    format!("{object:#}\n")
+}
+
+fn output(finding: &Finding) -> Value {
+    let of = &finding.compared;
+    json!({
+        "name": finding.output,
+        "verdict": verdict(finding),
+        "at": at(of.place),
+        "expected": number(of.expected),
+        "got": number(of.got),
+        "may_differ_by": number(of.allowed),
+        "explanations": finding.fits.iter().map(explanation).collect::<Vec<_>>(),
+        "pattern": finding.pattern,
+    })
+}
+
+fn explanation(fit: &Fit) -> Value {
+    let follows: Map<String, Value> =
+        fit.changed.iter().map(|(choice, value)| (choice.key.to_owned(), json!(value.value))).collect();
+    json!({
+        "follows": follows,
+        "against_the_stated": fit.against_the_stated,
+        "mistake": fit.bug.map(|bug| json!({ "name": bug.name, "says": bug.says, "seen": bug.seen })),
+        "is_wrong": fit.is_wrong(),
+    })
+}

@@ -1,0 +1,30 @@
+//! For a comment on a change: what is not as stated first of all, and one line for the rest.
+
+use super::{said, summary, verdict};
+use crate::command::table::{number, small};
+use conformance::check::{Finding, Report};
+
+/// The whole report.
+pub(super) fn report(report: &Report) -> String {
+    let mut text = format!("{}\n", summary(report));
+    let shown: Vec<&Finding> =
+        report.findings.iter().filter(|finding| verdict(finding) != "passed").collect();
+    if !shown.is_empty() {
+        text.push_str("\n| output | verdict | at | expected | got | may differ by | follows |\n");
+        text.push_str("|---|---|---|---|---|---|---|\n");
+    }
+    for finding in shown {
+        let of = &finding.compared;
+        text.push_str(&format!(
+            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
+            finding.output,
+            verdict(finding),
+            of.place,
+            number(of.expected),
+            number(of.got),
+            small(of.allowed),
+            said(finding).join("<br>").replace('|', "\\|")
+        ));
+    }
+    text
+}
