@@ -2,6 +2,7 @@
 
 mod bugs;
 mod choices;
+mod dialects;
 mod figures;
 mod hostile;
 mod scene;

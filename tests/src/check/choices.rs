@@ -239,3 +239,11 @@ pub const CHOICES: &[Choice] = &[
 fn whitens(s: &Settings) -> bool {
     s.whitening.is_some()
 }
+
+/// Whether two spellings say one value: 1 and 1.0, off and none.
+pub(super) fn same_value(a: &str, b: &str) -> bool {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a.eq_ignore_ascii_case(b) || [a, b].iter().all(|x| ["off", "none"].contains(x)),
+    }
+}

@@ -6,6 +6,7 @@
 //! | [`step`] | each output from what the file itself holds before it |
 //! | [`mod@compare`] | within the budget of any order of operations, beyond it, or far beyond it |
 //! | [`choices`] | the points at which trainers choose |
+//! | [`dialects`] | what each trainer chooses at all of them |
 //! | [`bugs`] | known deviations, each the equation with one mistake in it |
 //! | `search` | the explanations with the fewest changes |
 //! | [`place`] | where unexplained numbers differ, and how |
@@ -16,6 +17,7 @@
 pub mod bugs;
 pub mod choices;
 pub mod compare;
+pub mod dialects;
 pub mod place;
 mod search;
 pub mod step;
@@ -86,18 +88,27 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Outputs of the file that nothing could be compared with.
     pub skipped: Vec<&'static str>,
+    /// What a flag or the file states otherwise than the dialect that is named does, one sentence each.
+    pub departures: Vec<String>,
+    /// Trainers whose choices have every number of the file; none are tried where one is named.
+    pub consistent: Vec<&'static str>,
 }
 
-/// Compares every output of a file.
+/// Compares every output of a file. Where a flag or the metadata names a dialect, what it does is a claim too.
 ///
 /// # Errors
 ///
-/// If a tensor cannot be read, an input is refused, or a flag is.
+/// If a tensor cannot be read, an input is refused, a flag is, or the dialect is not known.
 pub fn check(dump: &Dump, flags: &[(String, String)]) -> Result<Report, BadInput> {
-    let chosen = dump.choose(flags)?;
+    let said = dump.choose(flags)?;
+    let dialect = said.dialect.as_deref().map(dialects::find).transpose()?;
+    let flags = dialect.map_or_else(|| flags.to_vec(), |dialect| dialect.under(&said, flags));
+    let chosen = dump.choose(&flags)?;
     let f64s = all_f64(dump);
     let p = if f64s { Precision::F64 } else { Precision::F32 };
-    let search = Search { dump, flags, p, step: Step::load(dump, &chosen, p)?, chosen: &chosen };
+    let stated = search::stated(&said, dialect);
+    let step = Step::load(dump, &chosen, p)?;
+    let search = Search { dump, flags: &flags, p, step, chosen: &chosen, stated };
     let (mut findings, mut skipped) = (Vec::new(), Vec::new());
     for name in dump.output_names() {
         match search.finding(name)? {
@@ -105,7 +116,9 @@ pub fn check(dump: &Dump, flags: &[(String, String)]) -> Result<Report, BadInput
             None => skipped.push(name),
         }
     }
-    Ok(Report { f64s, findings, skipped, chosen: chosen.clone() })
+    let consistent = if dialect.is_none() { search.consistent() } else { Vec::new() };
+    let departures = dialect.map_or_else(Vec::new, |dialect| dialect.departures(&said));
+    Ok(Report { f64s, findings, skipped, departures, consistent, chosen: chosen.clone() })
 }
 
 /// Whether every number of the file is stored in f64.

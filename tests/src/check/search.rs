@@ -3,8 +3,9 @@
 use super::{
     Finding, Fit,
     bugs::{Bug, bugs},
-    choices::{CHOICES, Choice, Value},
+    choices::{CHOICES, Choice, Value, same_value},
     compare::{Verdict, compare},
+    dialects::{DIALECTS, Dialect},
     place,
     step::Step,
 };
@@ -26,6 +27,8 @@ pub(super) struct Search<'a> {
     pub(super) p: Precision,
     pub(super) step: Step,
     pub(super) chosen: &'a Chosen,
+    /// Keys whose value is a claim.
+    pub(super) stated: Vec<&'static str>,
 }
 
 /// Values of choices, each another than the one in use.
@@ -108,7 +111,7 @@ impl Search<'_> {
         let s = chosen.settings.as_listed();
         let numbers = bug.map_or_else(|| step.output(output, &s), |bug| (bug.make)(step, &s));
         let compared = numbers.and_then(|numbers| compare(&self.step, output, &numbers));
-        let against_the_stated = changes.iter().any(|(choice, _)| self.is_stated(choice.key));
+        let against_the_stated = changes.iter().any(|(choice, _)| self.stated.contains(&choice.key));
         let fits = compared.is_some_and(|compared| compared.verdict == Verdict::Passed);
         Ok(fits.then(|| Fit { changed: changes.clone(), against_the_stated, bug }))
     }
@@ -131,13 +134,33 @@ impl Search<'_> {
         CHOICES.iter().filter(matters).collect()
     }
 
-    /// Whether a flag, the metadata or a shape says it. `cliprange` says both radii; what else follows another key
-    /// does so by our default alone.
-    fn is_stated(&self, key: &str) -> bool {
-        let said =
-            |key: &str| self.chosen.setting(key).is_some_and(|setting| setting.from != Source::Default);
-        said(key) || (["cliprange_low", "cliprange_high"].contains(&key) && said("cliprange"))
+    /// The trainers whose choices have every number of the file, where the file is small enough to try them all.
+    pub(super) fn consistent(&self) -> Vec<&'static str> {
+        let work = DIALECTS.len().saturating_mul(self.step.inputs.mask.count());
+        let has_all = |dialect: &&Dialect| {
+            let flags = dialect.under(self.chosen, self.flags);
+            let Ok(chosen) = self.dump.choose(&flags) else { return false };
+            let Ok(step) = Step::load(self.dump, &chosen, self.p) else { return false };
+            let s = chosen.settings.as_listed();
+            let outputs = self.dump.output_names().into_iter();
+            let mut compared =
+                outputs.filter_map(|name| compare(&step, name, &step.output(name, &s)?)).peekable();
+            compared.peek().is_some() && compared.all(|compared| compared.verdict == Verdict::Passed)
+        };
+        let all = if work <= MOST_WORK { DIALECTS } else { &[] };
+        let agrees = |dialect: &&Dialect| dialect.departures(self.chosen).is_empty();
+        all.iter().filter(agrees).filter(has_all).map(|dialect| dialect.name).collect()
     }
+}
+
+/// The keys that a flag, the metadata or a shape gives, and what the code of a dialect does. `cliprange` gives both
+/// radii; what else follows another key does so by our default alone.
+pub(super) fn stated(said: &Chosen, dialect: Option<&Dialect>) -> Vec<&'static str> {
+    let given = |key: &str| said.setting(key).is_some_and(|setting| setting.from != Source::Default);
+    let radius = |key: &str| ["cliprange_low", "cliprange_high"].contains(&key) && given("cliprange");
+    let does = |key: &str| dialect.is_some_and(|dialect| dialect.does.iter().any(|(of, _)| *of == key));
+    let keys = CHOICES.iter().map(|choice| choice.key);
+    keys.filter(|key| given(key) || radius(key) || does(key)).collect()
 }
 
 /// Each of these changes with one more, of a later choice.
@@ -156,14 +179,6 @@ fn one_more(changes: &[Changes], choices: &[&'static Choice], chosen: &Chosen) -
         }
     }
     more
-}
-
-/// Whether two spellings say one value: 1 and 1.0, off and none.
-fn same_value(a: &str, b: &str) -> bool {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a.eq_ignore_ascii_case(b) || [a, b].iter().all(|x| ["off", "none"].contains(x)),
-    }
 }
 
 /// The outputs that an output is made of.

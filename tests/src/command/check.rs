@@ -47,7 +47,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
     let open =
         |finding: &Finding| matches!(finding.compared.verdict, Verdict::Undecided | Verdict::Undetermined);
     let wrong = |finding: &Finding| finding.failed() || (matches.get_flag("strict") && open(finding));
-    let failed = report.findings.iter().any(wrong);
+    let failed = report.findings.iter().any(wrong) || !report.departures.is_empty();
     let name = path.display().to_string();
     let text = match matches.get_one::<String>("format").map(String::as_str) {
         Some("json") => json::report(&name, &report),

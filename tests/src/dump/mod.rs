@@ -39,6 +39,7 @@ pub(crate) mod write;
 
 pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source};
 pub use error::BadInput;
+pub(crate) use error::plain;
 pub use header::{Header, LONGEST_HEADER, Tensor};
 pub use keys::{Fallback, KEYS, Key};
 pub use load::Inputs;

@@ -24,6 +24,8 @@ pub(super) fn report(file: &str, report: &Report) -> String {
         "computed_in": if report.f64s { "f64" } else { "f32" },
         "outputs": report.findings.iter().map(output).collect::<Vec<_>>(),
         "not_compared": report.skipped,
+        "departures": report.departures,
+        "consistent_with": report.consistent,
         "settings": settings,
         "ignored_settings": report.chosen.unknown,
         "wrong": report.findings.iter().filter(|finding| finding.failed()).count(),

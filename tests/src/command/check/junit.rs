@@ -5,13 +5,17 @@ use conformance::check::{Finding, Report};
 
 /// The whole report as one test suite; what is `wrong` has failed.
 pub(super) fn report(file: &str, report: &Report, wrong: impl Fn(&Finding) -> bool) -> String {
-    let failures = report.findings.iter().filter(|finding| wrong(finding)).count();
+    let failures = report.findings.iter().filter(|finding| wrong(finding)).count() + report.departures.len();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     text.push_str(&format!(
         "<testsuite name=\"ppo check {}\" tests=\"{}\" failures=\"{failures}\">\n",
         escaped(file),
-        report.findings.len()
+        report.findings.len() + report.departures.len()
     ));
+    for said in &report.departures {
+        let message = escaped(said);
+        text.push_str(&format!("  <testcase name=\"dialect\"><failure message=\"{message}\"/></testcase>\n"));
+    }
     for finding in &report.findings {
         let name = finding.output;
         if wrong(finding) {

@@ -9,6 +9,7 @@ pub(super) fn report(report: &Report) -> String {
     let mut text = format!("{}\n", summary(report));
     let shown: Vec<&Finding> =
         report.findings.iter().filter(|finding| verdict(finding) != "passed").collect();
+    report.departures.iter().for_each(|said| text.push_str(&format!("\nDeparture: {said}.\n")));
     if !shown.is_empty() {
         text.push_str("\n| output | verdict | at | expected | got | may differ by | follows |\n");
         text.push_str("|---|---|---|---|---|---|---|\n");

@@ -22,6 +22,11 @@ pub(super) fn report(report: &Report) -> String {
     if !report.chosen.unknown.is_empty() {
         text.push_str(&folded("Settings not known and ignored: ", &report.chosen.unknown));
     }
+    report.departures.iter().for_each(|said| text.push_str(&format!("Departure: {said}.\n")));
+    if !report.consistent.is_empty() {
+        let names: Vec<String> = report.consistent.iter().map(|name| (*name).to_owned()).collect();
+        text.push_str(&folded("Consistent with the choices of ", &names));
+    }
     format!("{text}{}\n", summary(report))
 }
 
