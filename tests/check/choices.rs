@@ -72,10 +72,18 @@ fn a_choice_that_is_stated_is_a_claim() {
 }
 
 #[test]
-fn slots_that_the_mask_leaves_out_and_the_numbers_read_are_a_mistake() {
-    let scene = Scene::rich();
-    let unmasked =
-        made_by(&scene, "listing", "unmasked", "advantages_raw").unwrap().finding("advantages_raw");
-    assert!(unmasked.failed());
-    assert_eq!(followed(&unmasked), [["listing = unmasked"]]);
+fn a_departure_of_the_post_is_a_mistake_even_where_nothing_is_stated() {
+    let scene = Scene::rich().says("cliprange", "0.1").says("cliprange_value", "0.5");
+    let departures = [
+        ("unmasked", "advantages_raw"),
+        ("unmasked", "whitened"),
+        ("unmasked", "pg_loss"),
+        ("shared-clip-radius", "vf_loss"),
+        ("unshaped-reward", "token_rewards"),
+    ];
+    for (departure, output) in departures {
+        let finding = made_by(&scene, "listing", departure, output).unwrap().finding(output);
+        assert!(finding.failed(), "{departure} in {output}: {:?}", finding.fits);
+        assert_eq!(followed(&finding), [[format!("listing = {departure}")]], "{output}");
+    }
 }

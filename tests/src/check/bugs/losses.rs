@@ -1,6 +1,6 @@
 //! Mistakes of the inner epoch: the ratio, both losses and what they log, the entropy, the total.
 
-use super::{Bug, all_slots, bug, per_token};
+use super::{Bug, all_slots, bug, next, per_token};
 use crate::{
     budget::{self, Approx},
     check::step::{Numbers, Step},
@@ -9,6 +9,16 @@ use reference::{Agg, Settings, ValueClip};
 
 /// Each of them.
 pub(super) const BUGS: &[Bug] = &[
+    bug(
+        "LogProbOneEarly",
+        "log_probs",
+        "token t has the log-prob of token t + 1: the labels are shifted once too often",
+        "huggingface/trl#5620 (B89), hpcaitech/ColossalAI#3622 (B17)",
+        |step, s| {
+            let (logp, mask) = (per_token(step.output("log_probs", s)?)?, &step.inputs.mask);
+            Some(Numbers::PerToken(next(step, mask, &logp)))
+        },
+    ),
     bug(
         "RatioUpsideDown",
         "ratio",

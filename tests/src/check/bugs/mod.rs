@@ -52,3 +52,9 @@ fn all_slots(mask: &Mask) -> Option<Mask> {
     let (b, t_len) = mask.shape();
     (mask.count() < b * t_len).then(|| Mask::full(b, t_len))
 }
+
+/// What stands at the next slot of the mask, 0 after the last.
+fn next(step: &Step, mask: &Mask, x: &Grid) -> Grid {
+    let after = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().find(|next| *next > t);
+    step.p.each(mask, |slot| after(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
+}

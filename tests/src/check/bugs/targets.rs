@@ -1,6 +1,6 @@
 //! Mistakes of the rollout phase: rewards, advantages, whitening, returns.
 
-use super::{Bug, all_slots, bug, per_token};
+use super::{Bug, all_slots, bug, next, per_token};
 use crate::{
     budget::{self, Grid},
     check::step::{Numbers, Step},
@@ -97,6 +97,20 @@ pub(super) const BUGS: &[Bug] = &[
         },
     ),
     bug(
+        "DoneOneLate",
+        "advantages_raw",
+        "an episode ends one token later than its flag says",
+        "RoboVerseOrg/RoboVerse#814 (B24), anthonytorlucci/rlevo#342 (B31)",
+        |step, s| {
+            let (ends, mask) = (step.inputs.ends.as_ref()?, &step.inputs.value_mask);
+            let mut late = ends.clone();
+            late.terminated = nalgebra::DMatrix::from_fn(mask.shape().0, mask.shape().1, |row, t| {
+                t > 0 && mask.has((row, t)) && ends.terminated[(row, t - 1)]
+            });
+            (late.terminated != ends.terminated).then(|| gae_with(step, s, &late))?
+        },
+    ),
+    bug(
         "LambdaForgotten",
         "advantages_raw",
         "γ alone discounts what is carried back: λ is forgotten",
@@ -144,12 +158,6 @@ pub(super) const BUGS: &[Bug] = &[
         },
     ),
 ];
-
-/// What stands at the next slot of the mask, 0 after the last.
-fn next(step: &Step, mask: &Mask, x: &Grid) -> Grid {
-    let after = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().find(|next| *next > t);
-    step.p.each(mask, |slot| after(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
-}
 
 /// GAE of other rewards, and of other values where they are given.
 fn gae(
