@@ -80,8 +80,8 @@ pub const CHOICES: &[Choice] = &[
         MASKED,
         &[
             plain("corrected"),
-            mistake("unmasked", "the post (S8), volcengine/verl#50 (B1), alibaba/ROLL#447 (B2)"),
-            mistake("shared-clip-radius", "the post (S13), hill-a/stable-baselines#216 (B59)"),
+            mistake("unmasked", "the post (S8), volcengine/verl#50, alibaba/ROLL#447"),
+            mistake("shared-clip-radius", "the post (S13), hill-a/stable-baselines#216"),
             mistake("unshaped-reward", "the post (S7)"),
         ],
     ),

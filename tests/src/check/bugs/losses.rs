@@ -13,7 +13,7 @@ pub(super) const BUGS: &[Bug] = &[
         "LogProbOneEarly",
         "log_probs",
         "token t has the log-prob of token t + 1: the labels are shifted once too often",
-        "huggingface/trl#5620 (B89), hpcaitech/ColossalAI#3622 (B17)",
+        "huggingface/trl#5620, hpcaitech/ColossalAI#3622",
         |step, s| {
             let (logp, mask) = (per_token(step.output("log_probs", s)?)?, &step.inputs.mask);
             Some(Numbers::PerToken(next(step, mask, &logp)))
@@ -34,14 +34,14 @@ pub(super) const BUGS: &[Bug] = &[
         "MeanOverPadding",
         "pg_loss",
         "the sum over tokens is divided by all B · L slots",
-        "the post (S8), areal-project/AReaL#1346 (B12)",
+        "the post (S8), areal-project/AReaL#1346",
         |step, s| over_all_slots(step, s, "pg_loss"),
     ),
     bug(
         "ClipToEpsilon",
         "pg_loss",
         "the ratio is clipped to [ε_lo, 1 + ε_hi]: 1 − is missing",
-        "ChenmienTan/RL2#21 (B66)",
+        "ChenmienTan/RL2#21",
         |step, s| {
             let clip = reference::PolicyClip { eps_lo: 1.0 - s.clip.eps_lo, ..s.clip };
             (clip.eps_lo > 0.0).then(|| step.output("pg_loss", &Settings { clip, ..*s }))?
@@ -51,7 +51,7 @@ pub(super) const BUGS: &[Bug] = &[
         "ClipOfTheProduct",
         "pg_loss",
         "ρ A is clipped, not ρ",
-        "alexis-jacq/Pytorch-DPPO#3, openai/spinningup#315 (B67)",
+        "alexis-jacq/Pytorch-DPPO#3, openai/spinningup#315",
         |step, s| {
             let (lo, hi) = radii(step, s);
             policy_loss(step, s, |ratio, adv| -((ratio * adv).lesser((ratio * adv).clamp(lo, hi))))
@@ -77,7 +77,7 @@ pub(super) const BUGS: &[Bug] = &[
         "DualClipOfGoodTokens",
         "pg_loss",
         "the dual clip bounds tokens with A > 0 too",
-        "thu-ml/tianshou#433 (B64)",
+        "thu-ml/tianshou#433",
         |step, s| {
             let ((lo, hi), c) = (radii(step, s), step.p.setting(s.clip.c_dual));
             if s.clip.c_dual == f64::INFINITY {
@@ -93,7 +93,7 @@ pub(super) const BUGS: &[Bug] = &[
         "DualClipNeverCounted",
         "pg_clipfrac_lower",
         "always 0: the bound is compared with a loss that it has already cut",
-        "volcengine/verl#972 (B63)",
+        "volcengine/verl#972",
         |step, s| (s.clip.c_dual.is_finite()).then(|| zero(step)),
     ),
     bug(
@@ -117,21 +117,21 @@ pub(super) const BUGS: &[Bug] = &[
         "NothingCounted",
         "vf_clipfrac",
         "always 0: the metric compares a tensor with itself",
-        "RLinf/RLinf#1529 (B57)",
+        "RLinf/RLinf#1529",
         |step, _| Some(zero(step)),
     ),
     bug(
         "OldValuesRecomputed",
         "vf_loss",
         "V itself stands for V_old, or the clip is off: it never bites",
-        "tensorflow/agents#352 (B56)",
+        "tensorflow/agents#352",
         |step, s| step.output("vf_loss", &Settings { value_clip: ValueClip::Off, ..*s }),
     ),
     bug(
         "SmallerError",
         "vf_loss",
         "the smaller of the two squared errors",
-        "ray-project/ray#2233, openai/baselines#91 and others (B54)",
+        "ray-project/ray#2233, openai/baselines#91 and others",
         |step, s| value_loss(step, s, |v, clipped, ret| (v - ret).square().lesser((clipped - ret).square())),
     ),
     bug(
@@ -164,7 +164,7 @@ pub(super) const BUGS: &[Bug] = &[
         "MeanOverPadding",
         "vf_loss",
         "the sum over tokens is divided by all B · L slots",
-        "the post (S8), areal-project/AReaL#1346 (B12)",
+        "the post (S8), areal-project/AReaL#1346",
         |step, s| over_all_slots(step, s, "vf_loss"),
     ),
     bug("Bits", "entropy", "logarithms to base 2, where the step counts in nats", "", |step, s| {
@@ -176,14 +176,14 @@ pub(super) const BUGS: &[Bug] = &[
         "EntropyBeforeTemperature",
         "entropy",
         "the entropy of the logits before they were divided by the temperature",
-        "OpenRLHF/OpenRLHF#1319 (B83)",
+        "OpenRLHF/OpenRLHF#1319",
         |step, _| step.entropy_at_1().map(Numbers::PerToken),
     ),
     bug(
         "MeanOverPadding",
         "entropy_loss",
         "the sum over tokens is divided by all B · L slots",
-        "the post (S8), areal-project/AReaL#1346 (B12)",
+        "the post (S8), areal-project/AReaL#1346",
         |step, s| over_all_slots(step, s, "entropy_loss"),
     ),
     bug(

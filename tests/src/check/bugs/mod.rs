@@ -1,7 +1,7 @@
 //! Known deviations, as data: what a wrong step puts out, and where it was seen.
 //!
 //! Each is the equation with one mistake in it, in the arithmetic of the budgets, so that a file that has the
-//! mistake is met within its own budget. `B` and `S` numbers are those of the book's list of bugs and errata.
+//! mistake is met within its own budget. `S` numbers are those of the errata of the post.
 
 mod losses;
 mod targets;

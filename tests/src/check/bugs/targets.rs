@@ -13,14 +13,14 @@ pub(super) const BUGS: &[Bug] = &[
         "KlAdded",
         "token_rewards",
         "β_kl KL is added to the reward and not taken off",
-        "qiancheng0/ToolRL#52 (B74)",
+        "qiancheng0/ToolRL#52",
         |step, s| step.output("token_rewards", &Settings { beta_kl: -s.beta_kl, ..*s }),
     ),
     bug(
         "ScoreBroadcast",
         "token_rewards",
         "a (B) score was added to (B, L): token t of every row is paid score t",
-        "the post (S6), RITCHIEHuang/DeepRL_Algorithms#13 (B22)",
+        "the post (S6), RITCHIEHuang/DeepRL_Algorithms#13",
         |step, s| {
             let scores = step.inputs.scores.as_ref()?;
             let (b, t_len) = step.inputs.mask.shape();
@@ -45,21 +45,21 @@ pub(super) const BUGS: &[Bug] = &[
         "RewardOneLate",
         "advantages_raw",
         "token t is paid the reward of token t + 1",
-        "openai/spinningup#50 (B29), PufferLib 1.0",
+        "openai/spinningup#50, PufferLib 1.0",
         |step, s| gae(step, s, |mask, r, _| (next(step, mask, &r), None)),
     ),
     bug(
         "ValueOneEarly",
         "advantages_raw",
         "V after token t stands for V before it: values[:, 1:] for values[:, :-1]",
-        "alibaba/ROLL#3, huggingface/trl#44 (B10)",
+        "alibaba/ROLL#3, huggingface/trl#44",
         |step, s| gae(step, s, |mask, r, v| (r, Some(next(step, mask, &v)))),
     ),
     bug(
         "NoBootstrap",
         "advantages_raw",
         "V after a truncated row is 0: a response that was cut off counts as one that ended",
-        "huggingface/trl#1536 (B21)",
+        "huggingface/trl#1536",
         |step, s| {
             let ends = step.inputs.ends.as_ref()?;
             let none = ends.v_last.iter().all(|v| *v == 0.0);
@@ -72,21 +72,21 @@ pub(super) const BUGS: &[Bug] = &[
         "BootstrapTwice",
         "advantages_raw",
         "V after the last token is in its δ and once more in what is carried back",
-        "simonsays1980/rl-triton#4 (B34)",
+        "simonsays1980/rl-triton#4",
         bootstrap_twice,
     ),
     bug(
         "LastAlwaysZero",
         "advantages_raw",
         "the last token's advantage is 0 and the recursion begins before it",
-        "PufferAI/PufferLib#363 (B36)",
+        "PufferAI/PufferLib#363",
         last_always_zero,
     ),
     bug(
         "CarryNotReset",
         "advantages_raw",
         "credit goes on past the end of an episode inside a row",
-        "vietnh1009/Super-mario-bros-PPO-pytorch#21 (B30)",
+        "vietnh1009/Super-mario-bros-PPO-pytorch#21",
         |step, s| {
             let ends = step.inputs.ends.as_ref()?;
             let inside = ends.terminated.iter().chain(ends.truncated.iter()).any(|flag| *flag);
@@ -100,7 +100,7 @@ pub(super) const BUGS: &[Bug] = &[
         "DoneOneLate",
         "advantages_raw",
         "an episode ends one token later than its flag says",
-        "RoboVerseOrg/RoboVerse#814 (B24), anthonytorlucci/rlevo#342 (B31)",
+        "RoboVerseOrg/RoboVerse#814, anthonytorlucci/rlevo#342",
         |step, s| {
             let (ends, mask) = (step.inputs.ends.as_ref()?, &step.inputs.value_mask);
             let mut late = ends.clone();
@@ -123,7 +123,7 @@ pub(super) const BUGS: &[Bug] = &[
         "PaddingInTheStatistics",
         "whitened",
         "mean and deviation run over padded slots too, which hold 0",
-        "NovaSky-AI/SkyRL#1305 (B40), MarcoMeter/recurrent-ppo-truncated-bptt#10 (B51)",
+        "NovaSky-AI/SkyRL#1305, MarcoMeter/recurrent-ppo-truncated-bptt#10",
         |step, s| {
             let (full, how) = (all_slots(&step.inputs.mask)?, s.whitening?);
             Some(Numbers::PerToken(budget::whiten(step.p, &step.raw(s)?, &full, how)))
@@ -134,14 +134,14 @@ pub(super) const BUGS: &[Bug] = &[
         "ReturnsFromWhitened",
         "returns",
         "whitened advantages + old values: the mean of the critic's target is its own mean",
-        "the post (S1), B62",
+        "the post (S1)",
         |step, s| added(step, step.adv(s)?),
     ),
     bug(
         "ReturnsAreValues",
         "returns",
         "the old values themselves: the advantages that were added were still 0",
-        "vwxyzjn/cleanrl#337 (B28)",
+        "vwxyzjn/cleanrl#337",
         |step, s| {
             let zero = step.raw(s)?.map(|_| step.p.given(0.0));
             added(step, zero)
