@@ -5,4 +5,5 @@ mod choices;
 mod dialects;
 mod figures;
 mod hostile;
+mod peers;
 mod scene;
