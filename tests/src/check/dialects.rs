@@ -17,10 +17,11 @@ pub struct Dialect {
     pub defaults: &'static [(&'static str, &'static str)],
 }
 
-/// What most of them do: a clip of the value by the larger error, with ½; the KL out of the gradient's way.
+/// What most of them do: the larger of two squared errors, and ½ before it.
 const MAX_AND_HALF: [(&str, &str); 2] = [("value_clip_form", "max"), ("vf_half", "true")];
 
-/// The trainers, each as its snapshot of the list of peers is.
+/// The trainers. Those of verl (0.9.1) and OpenRLHF (0.11.2) are held to what their functions compute; the others were
+/// read, not run.
 pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "post",
