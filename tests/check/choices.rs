@@ -11,7 +11,8 @@ fn made_by(scene: &Scene, key: &str, value: &str, output: &str) -> Option<Scene>
 }
 
 /// Values that nothing in the scene can show: no ratio, KL or score is as large; the
-/// signed fraction counts what the effective one does; a token mean has no rows.
+/// signed fraction counts what the effective one does; a token mean has no rows,
+/// and `terminated` is no `dones`.
 const SILENT: &[(&str, &str)] = &[
     ("kl_clamp_in", "20"),
     ("kl_clamp_out", "10"),
@@ -21,6 +22,7 @@ const SILENT: &[(&str, &str)] = &[
     ("clip_ratio_c", "10"),
     ("clipfrac", "signed"),
     ("count_empty_rows", "true"),
+    ("done_at", "next-start"),
     ("ppo_kl_of", "clamped"),
 ];
 

@@ -112,6 +112,25 @@ def openrlhf():
     return inputs | outputs, dict(gamma=gamma, lam=lam, kl_coef=beta, whiten="off")
 
 
+def sb3():
+    """Stable-Baselines3's rollout buffer: GAE and returns where a flag says that a slot begins an episode."""
+    from gymnasium import spaces
+    from stable_baselines3.common.buffers import RolloutBuffer
+
+    rng, gamma, lam = np.random.default_rng(6), 0.9, 0.8
+    box = spaces.Box(-1, 1, (1,))
+    buffer = RolloutBuffer(T_LEN, box, box, "cpu", gae_lambda=lam, gamma=gamma, n_envs=B)
+    buffer.rewards, buffer.values = (rng.standard_normal((T_LEN, B)).astype(np.float32) for _ in range(2))
+    buffer.episode_starts = (rng.random((T_LEN, B)) < 0.2).astype(np.float32)
+    last_values, dones = rng.standard_normal(B).astype(np.float32), rng.random(B) < 0.5
+    buffer.compute_returns_and_advantage(torch.from_numpy(last_values), dones)
+    by_row = {"rewards": buffer.rewards, "old_values": buffer.values, "dones": buffer.episode_starts,
+              "advantages_raw": buffer.advantages, "returns": buffer.returns}
+    tensors = {name: torch.from_numpy(x.T.copy()) for name, x in by_row.items()}
+    ends = dict(last_values=torch.from_numpy(last_values), last_dones=torch.from_numpy(dones))
+    return tensors | ends, dict(gamma=gamma, lam=lam, done_at="next-start")
+
+
 def write(name, tensors, settings):
     tensors = {key: torch.as_tensor(x).detach().contiguous() for key, x in tensors.items()}
     tensors = {key: x.float() if x.dtype == torch.float64 else x for key, x in tensors.items()}
@@ -121,7 +140,7 @@ def write(name, tensors, settings):
 
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
-    peers = {peer.__name__: peer for peer in (verl, openrlhf)}
+    peers = {peer.__name__: peer for peer in (verl, openrlhf, sb3)}
     for name in sys.argv[1:]:
         write(name, *peers[name]())
     if not sys.argv[1:]:  # each in a process of its own: the stubs of one are not for the others

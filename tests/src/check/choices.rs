@@ -119,6 +119,7 @@ pub const CHOICES: &[Choice] = &[
         ],
     ),
     choice("score_clip", REWARD, &[plain("off"), by("5", "DeepSpeed-Chat"), by("10", "OpenRLHF")]),
+    choice("done_at", GAE, &[plain("transition"), by("next-start", "CleanRL, SB3")]),
     choice("gap", GAE, &[by("skip", "verl, NeMo-RL"), by("decay", "OpenRLHF, TRL 0.11"), plain("cut")]),
     choice("gamma", GAE, &[plain("1.0"), by("0.99", "CleanRL, SB3"), by("0.995", "PufferLib"), plain("0.9")]),
     choice(

@@ -20,8 +20,8 @@ pub struct Dialect {
 /// What most of them do: the larger of two squared errors, and ½ before it.
 const MAX_AND_HALF: [(&str, &str); 2] = [("value_clip_form", "max"), ("vf_half", "true")];
 
-/// The trainers. Those of verl (0.9.1) and OpenRLHF (0.11.2) are held to what their functions compute; the others were
-/// read, not run.
+/// The trainers. Those of verl (0.9.1) and OpenRLHF (0.11.2), and GAE of SB3 (2.9.2), are held to what their functions
+/// compute; the others were read, not run.
 pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "post",

@@ -100,8 +100,9 @@ impl Search<'_> {
         }
         // Values that cannot be meant together explain nothing.
         let Ok(chosen) = self.dump.choose(&flags) else { return Ok(None) };
-        // These move the mask that the inputs are read under.
-        let moved = changes.iter().any(|(choice, _)| ["score_at", "listing"].contains(&choice.key));
+        // These move the mask that the inputs are read under, or the ends of episodes.
+        let moved =
+            changes.iter().any(|(choice, _)| ["score_at", "listing", "done_at"].contains(&choice.key));
         let loaded = if moved { Step::load(self.dump, &chosen, self.p).ok() } else { None };
         let step = match (&loaded, moved) {
             (Some(step), _) => step,
