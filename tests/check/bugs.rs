@@ -103,6 +103,6 @@ fn what_nothing_explains_is_localised_and_not_guessed() {
     assert!(finding.failed() && finding.fits.is_empty());
     let pattern = finding.pattern.unwrap();
     assert!(pattern.starts_with("1 of 17 tokens differ, first [1, 4]: expected "), "{pattern}");
-    let twice = off(grid.map(|x| x.at(2.5 * x.value))).finding("returns").pattern.unwrap();
-    assert!(twice.ends_with("; each is 2.500000 times ours"), "{twice}");
+    let scaled = off(grid.map(|x| x.at(2.5 * x.value))).finding("returns").pattern.unwrap();
+    assert!(scaled.ends_with("; each is 2.500000 times ours"), "{scaled}");
 }

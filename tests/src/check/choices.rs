@@ -14,7 +14,7 @@ pub struct Choice {
     pub of: &'static [&'static str],
     /// What trainers choose, and who does.
     pub values: &'static [Value],
-    /// Whether it is in the formula under these settings: an estimator of a KL that counts for nothing is not.
+    /// Whether it is in the formula under these settings: a variance is not where nothing is whitened.
     pub matters: fn(&Settings) -> bool,
 }
 
@@ -58,7 +58,8 @@ const GAE: &[&str] = &["advantages_raw"];
 const WHITEN: &[&str] = &["whitened"];
 const REWARD: &[&str] = &["token_rewards"];
 
-const MASKED: &[&str] = &[
+/// What a departure of the listing changes: the mask, the clip of the value, the reward.
+const LISTED: &[&str] = &[
     "token_rewards",
     "grad_log_probs",
     "grad_values",
@@ -77,7 +78,7 @@ const MASKED: &[&str] = &[
 pub const CHOICES: &[Choice] = &[
     choice(
         "listing",
-        MASKED,
+        LISTED,
         &[
             plain("corrected"),
             mistake("unmasked", "the post (S8), volcengine/verl#50, alibaba/ROLL#447"),

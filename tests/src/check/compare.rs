@@ -5,6 +5,7 @@ use crate::{
     budget::Approx,
     report::{Place, difference},
 };
+use reference::Mask;
 
 /// What a comparison says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +61,11 @@ impl Compared {
     }
 }
 
+/// The slots that hold a token, row by row.
+pub(super) fn slots(mask: &Mask) -> impl Iterator<Item = (usize, usize)> {
+    (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)))
+}
+
 /// The worst number of an output of the file against ours; none where the file has none.
 pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
     let rounding = step.rounding(name);
@@ -68,20 +74,15 @@ pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
         (Numbers::Scalar(ours), Numbers::Scalar(got)) => {
             Some(Compared::of(Place::Scalar, *ours, got.value, rounding))
         }
-        (Numbers::PerToken(ours), Numbers::PerToken(got)) => {
-            let mask = step.mask_of(name);
-            let slots =
-                (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)));
-            slots
-                .map(|(row, t)| {
-                    let slot = (row, t);
-                    Compared::of(Place::Token(row, t), ours[slot], got[slot].value, rounding)
-                })
-                .reduce(|worst, next| {
-                    let rank = |of: &Compared| (of.verdict, of.share());
-                    if rank(&next) > rank(&worst) { next } else { worst }
-                })
-        }
+        (Numbers::PerToken(ours), Numbers::PerToken(got)) => slots(step.mask_of(name))
+            .map(|(row, t)| {
+                let slot = (row, t);
+                Compared::of(Place::Token(row, t), ours[slot], got[slot].value, rounding)
+            })
+            .reduce(|worst, next| {
+                let rank = |of: &Compared| (of.verdict, of.share());
+                if rank(&next) > rank(&worst) { next } else { worst }
+            }),
         _ => None,
     };
     compared.map(|of| if too_many { Compared { verdict: Verdict::Undetermined, ..of } } else { of })

@@ -20,13 +20,17 @@ pub struct Dialect {
 /// What most of them do: the larger of two squared errors, and ½ before it.
 const MAX_AND_HALF: [(&str, &str); 2] = [("value_clip_form", "max"), ("vf_half", "true")];
 
+/// The numbers of the post's listing.
+const POST_DEFAULTS: [(&str, &str); 4] =
+    [("gamma", "1"), ("lam", "0.95"), ("cliprange_value", "0.2"), ("vf_coef", "0.5")];
+
 /// The trainers. Those of verl (0.9.1) and OpenRLHF (0.11.2), and GAE of SB3 (2.9.2), are held to what their functions
 /// compute; the others were read, not run.
 pub const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "post",
         does: &[("value_clip_form", "max"), ("vf_half", "false"), ("eps_at", "std"), ("variance", "sample")],
-        defaults: &[("gamma", "1"), ("lam", "0.95"), ("cliprange_value", "0.2"), ("vf_coef", "0.5")],
+        defaults: &POST_DEFAULTS,
     },
     Dialect {
         name: "post-as-printed",
@@ -37,7 +41,7 @@ pub const DIALECTS: &[Dialect] = &[
             ("eps_at", "std"),
             ("variance", "sample"),
         ],
-        defaults: &[("gamma", "1"), ("lam", "0.95"), ("cliprange_value", "0.2"), ("vf_coef", "0.5")],
+        defaults: &POST_DEFAULTS,
     },
     Dialect {
         name: "verl",

@@ -1,7 +1,7 @@
 //! Where the numbers of an output differ from ours, and in what way, where nothing known explains them.
 
 use super::{
-    compare::{Compared, Verdict},
+    compare::{Compared, Verdict, slots},
     step::{Numbers, Step},
 };
 use crate::report::Place;
@@ -17,15 +17,13 @@ pub fn pattern(step: &Step, output: &str, ours: &Numbers) -> Option<String> {
         }
         (Numbers::PerToken(ours), Numbers::PerToken(got)) => {
             let mask = step.mask_of(output);
-            let all =
-                (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)));
             let differs = |slot: &(usize, usize)| {
                 let place = Place::Token(slot.0, slot.1);
                 let compared = Compared::of(place, ours[*slot], got[*slot].value, step.rounding(output));
                 compared.verdict != Verdict::Passed
             };
             let off: Vec<Off> =
-                all.filter(differs).map(|slot| (slot, ours[slot].value, got[slot].value)).collect();
+                slots(mask).filter(differs).map(|slot| (slot, ours[slot].value, got[slot].value)).collect();
             let ((row, t), expected, found) = *off.first()?;
             let first = format!(
                 "{} of {} tokens differ, first [{row}, {t}]: expected {expected:.6}, got {found:.6}",

@@ -4,6 +4,7 @@
 
 mod losses;
 
+use super::compare::slots;
 use crate::{
     budget::{self, Approx, Grid, Precision},
     dump::{Axes, BadInput, Chosen, Dump, GradOf, Inputs, OUTPUTS as OUTPUT_ROWS},
@@ -186,7 +187,7 @@ fn of_logits(
     let Some(logits) = logits.as_mut() else { return Ok(BTreeMap::new()) };
     let mut ent = p.each(mask, |_| p.given(0.0));
     let (mut logp, mut ent_at_1, mut z) = (ent.clone(), ent.clone(), Vec::new());
-    for slot in (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t))) {
+    for slot in slots(mask) {
         let action = actions.as_ref().map(|actions| actions[slot]);
         logits.row(slot, action, &mut z)?;
         if let Some(action) = action {

@@ -1,6 +1,6 @@
 //! Mistakes of the inner epoch: the ratio, both losses and what they log, the entropy, the total.
 
-use super::{Bug, all_slots, bug, next, per_token};
+use super::{Bug, all_slots, bug, next, number, per_token};
 use crate::{
     budget::{self, Approx},
     check::step::{Numbers, Step},
@@ -30,13 +30,7 @@ pub(super) const BUGS: &[Bug] = &[
             Some(Numbers::PerToken(step.p.each(mask, |slot| (old[slot] - logp[slot]).exp())))
         },
     ),
-    bug(
-        "MeanOverPadding",
-        "pg_loss",
-        "the sum over tokens is divided by all B · L slots",
-        "the post (S8), areal-project/AReaL#1346",
-        |step, s| over_all_slots(step, s, "pg_loss"),
-    ),
+    mean_over_padding("pg_loss", |step, s| over_all_slots(step, s, "pg_loss")),
     bug(
         "ClipToEpsilon",
         "pg_loss",
@@ -67,11 +61,8 @@ pub(super) const BUGS: &[Bug] = &[
             policy_loss(step, s, |ratio, adv| -((ratio * adv).greater(ratio.clamp(lo, hi) * adv)))
         },
     ),
-    bug("Ascent", "pg_loss", "the objective and not the loss: the sign is turned", "", |step, s| match step
-        .output("pg_loss", s)?
-    {
-        Numbers::Scalar(x) => Some(Numbers::Scalar(-x)),
-        Numbers::PerToken(_) => None,
+    bug("Ascent", "pg_loss", "the objective and not the loss: the sign is turned", "", |step, s| {
+        number(step.output("pg_loss", s)?).map(|loss| Numbers::Scalar(-loss))
     }),
     bug(
         "DualClipOfGoodTokens",
@@ -160,13 +151,7 @@ pub(super) const BUGS: &[Bug] = &[
             Some(Numbers::Scalar(around.loss))
         },
     ),
-    bug(
-        "MeanOverPadding",
-        "vf_loss",
-        "the sum over tokens is divided by all B · L slots",
-        "the post (S8), areal-project/AReaL#1346",
-        |step, s| over_all_slots(step, s, "vf_loss"),
-    ),
+    mean_over_padding("vf_loss", |step, s| over_all_slots(step, s, "vf_loss")),
     bug("Bits", "entropy", "logarithms to base 2, where the step counts in nats", "", |step, s| {
         let ln_2 = step.p.setting(core::f64::consts::LN_2);
         let ent = per_token(step.output("entropy", s)?)?;
@@ -179,13 +164,7 @@ pub(super) const BUGS: &[Bug] = &[
         "OpenRLHF/OpenRLHF#1319",
         |step, _| step.entropy_at_1().map(Numbers::PerToken),
     ),
-    bug(
-        "MeanOverPadding",
-        "entropy_loss",
-        "the sum over tokens is divided by all B · L slots",
-        "the post (S8), areal-project/AReaL#1346",
-        |step, s| over_all_slots(step, s, "entropy_loss"),
-    ),
+    mean_over_padding("entropy_loss", |step, s| over_all_slots(step, s, "entropy_loss")),
     bug(
         "EntropyAdded",
         "total_loss",
@@ -199,6 +178,11 @@ pub(super) const BUGS: &[Bug] = &[
     ),
 ];
 
+const fn mean_over_padding(of: &'static str, make: fn(&Step, &Settings) -> Option<Numbers>) -> Bug {
+    let says = "the sum over tokens is divided by all B · L slots";
+    bug("MeanOverPadding", of, says, "the post (S8), areal-project/AReaL#1346", make)
+}
+
 fn zero(step: &Step) -> Numbers {
     Numbers::Scalar(step.p.given(0.0))
 }
@@ -207,12 +191,11 @@ fn zero(step: &Step) -> Numbers {
 fn over_all_slots(step: &Step, s: &Settings, name: &str) -> Option<Numbers> {
     let mask = step.mask_of(name);
     let (b, t_len) = all_slots(mask)?.shape();
-    let p = step.p;
-    let Numbers::Scalar(mean) = step.output(name, &Settings { agg: Agg::TokenMean, ..*s })? else {
+    if !matches!(s.agg, Agg::TokenMean) {
         return None;
-    };
-    let is_mean = matches!(s.agg, Agg::TokenMean);
-    is_mean.then(|| Numbers::Scalar(mean * p.given(mask.count() as f64) / p.given((b * t_len) as f64)))
+    }
+    let (p, mean) = (step.p, number(step.output(name, s)?)?);
+    Some(Numbers::Scalar(mean * p.given(mask.count() as f64) / p.given((b * t_len) as f64)))
 }
 
 /// 1 − ε_lo and 1 + ε_hi.

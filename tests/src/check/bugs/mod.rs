@@ -7,7 +7,7 @@ mod losses;
 mod targets;
 
 use super::step::{Numbers, Step};
-use crate::budget::Grid;
+use crate::budget::{Approx, Grid};
 use reference::{Mask, Settings};
 
 /// One known deviation of one output.
@@ -44,6 +44,13 @@ fn per_token(numbers: Numbers) -> Option<Grid> {
     match numbers {
         Numbers::PerToken(grid) => Some(grid),
         Numbers::Scalar(_) => None,
+    }
+}
+
+fn number(numbers: Numbers) -> Option<Approx> {
+    match numbers {
+        Numbers::Scalar(x) => Some(x),
+        Numbers::PerToken(_) => None,
     }
 }
 

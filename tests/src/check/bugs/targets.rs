@@ -42,7 +42,7 @@ pub(super) const BUGS: &[Bug] = &[
         },
     ),
     bug(
-        "RewardOneLate",
+        "RewardOneEarly",
         "advantages_raw",
         "token t is paid the reward of token t + 1",
         "openai/spinningup#50, PufferLib 1.0",
