@@ -65,3 +65,18 @@ fn the_smaller_squared_error() {
     assert!(finding.failed());
     assert!(named(&finding).contains(&"SmallerError"), "{:?}", named(&finding));
 }
+
+/// Figure G1, row B: a gap that cuts credit and whose first slot is read, as open-instruct's packed rows have it.
+#[test]
+fn a_gap_whose_first_value_is_read() {
+    let scene = Scene::default()
+        .row("response_mask", &[1.0, 1.0, 0.0, 0.0, 1.0, 1.0])
+        .row("rewards", &[-0.02, -0.01, 0.0, 0.0, 0.01, -0.54])
+        .row("old_values", &[0.0, 0.5, 3.3, -2.2, 0.25, 0.75])
+        .says("gamma", "0.9")
+        .says("lam", "0.8");
+    let adv = [0.49048, 0.084, -3.3, 2.2, -0.4938, -1.29];
+    let finding = scene.row("advantages_raw", &adv).finding("advantages_raw");
+    assert_eq!(named(&finding), ["cut-after-first-gap-token"], "{:?}", finding.fits);
+    assert!(!finding.failed());
+}

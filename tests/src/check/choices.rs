@@ -12,6 +12,8 @@ pub struct Choice {
     pub key: &'static str,
     /// The outputs whose own formula it is in.
     pub of: &'static [&'static str],
+    /// The input that would tell its values apart.
+    pub tells: &'static str,
     /// What trainers choose, and who does.
     pub values: &'static [Value],
     /// Whether it is in the formula under these settings: a variance is not where nothing is whitened.
@@ -41,8 +43,13 @@ const fn plain(value: &'static str) -> Value {
     by(value, "")
 }
 
-const fn choice(key: &'static str, of: &'static [&'static str], values: &'static [Value]) -> Choice {
-    Choice { key, of, values, matters: |_| true }
+const fn choice(
+    key: &'static str,
+    tells: &'static str,
+    of: &'static [&'static str],
+    values: &'static [Value],
+) -> Choice {
+    Choice { key, of, tells, values, matters: |_| true }
 }
 
 /// A choice that nothing shows while a setting is as it is.
@@ -78,6 +85,7 @@ const LISTED: &[&str] = &[
 pub const CHOICES: &[Choice] = &[
     choice(
         "listing",
+        "padding with numbers in it, a KL that is not 0, and ε_v another number than ε",
         LISTED,
         &[
             plain("corrected"),
@@ -88,6 +96,7 @@ pub const CHOICES: &[Choice] = &[
     ),
     choice(
         "kl_estimator",
+        "log-probs that differ from the reference's, some up and some down",
         &["kl"],
         &[
             by("k1", "verl, TRL, OpenRLHF, DeepSpeed-Chat"),
@@ -96,10 +105,21 @@ pub const CHOICES: &[Choice] = &[
             by("abs", "verl and TRL 0.11 on demand"),
         ],
     ),
-    choice("kl_clamp_in", &["kl"], &[plain("off"), by("20", "verl's k3, NeMo-RL")]),
-    choice("kl_clamp_out", &["kl"], &[plain("off"), by("10", "OpenRLHF, NeMo-RL, verl's k3")]),
+    choice(
+        "kl_clamp_in",
+        "a log-prob that is 20 or more from the reference's",
+        &["kl"],
+        &[plain("off"), by("20", "verl's k3, NeMo-RL")],
+    ),
+    choice(
+        "kl_clamp_out",
+        "a KL estimate beyond 10",
+        &["kl"],
+        &[plain("off"), by("10", "OpenRLHF, NeMo-RL, verl's k3")],
+    ),
     choice(
         "kl_coef",
+        "a KL that is not 0",
         REWARD,
         &[
             plain("0"),
@@ -112,6 +132,7 @@ pub const CHOICES: &[Choice] = &[
     ),
     choice(
         "score_at",
+        "a row that ends in padding, and one whose last attended token is masked",
         REWARD,
         &[
             by("last-valid", "OpenRLHF, TRL 0.11, NeMo-RL"),
@@ -119,12 +140,33 @@ pub const CHOICES: &[Choice] = &[
             by("first-pad", "TRL"),
         ],
     ),
-    choice("score_clip", REWARD, &[plain("off"), by("5", "DeepSpeed-Chat"), by("10", "OpenRLHF")]),
-    choice("done_at", GAE, &[plain("transition"), by("next-start", "CleanRL, SB3")]),
-    choice("gap", GAE, &[by("skip", "verl, NeMo-RL"), by("decay", "OpenRLHF, TRL 0.11"), plain("cut")]),
-    choice("gamma", GAE, &[plain("1.0"), by("0.99", "CleanRL, SB3"), by("0.995", "PufferLib"), plain("0.9")]),
+    choice(
+        "score_clip",
+        "a score beyond 10",
+        REWARD,
+        &[plain("off"), by("5", "DeepSpeed-Chat"), by("10", "OpenRLHF")],
+    ),
+    choice(
+        "done_at",
+        "a flag of `dones` inside a row",
+        GAE,
+        &[plain("transition"), by("next-start", "CleanRL, SB3")],
+    ),
+    choice(
+        "gap",
+        "a row with a gap inside, and γλ below 1",
+        GAE,
+        &[by("skip", "verl, NeMo-RL"), by("decay", "OpenRLHF, TRL 0.11"), plain("cut")],
+    ),
+    choice(
+        "gamma",
+        "rows of two tokens or more, and values that are not 0",
+        GAE,
+        &[plain("1.0"), by("0.99", "CleanRL, SB3"), by("0.995", "PufferLib"), plain("0.9")],
+    ),
     choice(
         "lam",
+        "rows of two tokens or more, and γ above 0",
         GAE,
         &[
             by("0.95", "TRL, DeepSpeed-Chat, NeMo-RL, CleanRL, SB3"),
@@ -133,11 +175,22 @@ pub const CHOICES: &[Choice] = &[
             plain("0.8"),
         ],
     ),
-    choice("lam_critic", &["returns"], &[by("1.0", "VAPO, NeMo-RL"), plain("0.95")]),
-    choice("whiten", WHITEN, &[plain("on"), by("off", "DeepSpeed-Chat")]),
+    choice(
+        "lam_critic",
+        "rows of two tokens or more, and γ above 0",
+        &["returns"],
+        &[by("1.0", "VAPO, NeMo-RL"), plain("0.95")],
+    ),
+    choice(
+        "whiten",
+        "advantages whose mean is not 0 or whose deviation is not 1",
+        WHITEN,
+        &[plain("on"), by("off", "DeepSpeed-Chat")],
+    ),
     only(
         choice(
             "variance",
+            "few enough tokens that n and n − 1 differ by more than rounding",
             WHITEN,
             &[by("sample", "verl, TRL, NeMo-RL, CleanRL, SB3"), by("population", "OpenRLHF, open-instruct")],
         ),
@@ -146,6 +199,7 @@ pub const CHOICES: &[Choice] = &[
     only(
         choice(
             "eps_at",
+            "advantages whose variance is no larger than ε by far",
             WHITEN,
             &[
                 by("std", "CleanRL, SB3, PufferLib"),
@@ -155,17 +209,32 @@ pub const CHOICES: &[Choice] = &[
         ),
         whitens,
     ),
-    only(choice("shift_mean", WHITEN, &[plain("true"), plain("false")]), whitens),
-    choice("log_ratio_clamp", RATIO, &[plain("off"), by("20", "verl, OpenRLHF")]),
-    choice("cliprange_low", POLICY, &[plain("0.2"), plain("0.1"), plain("0.3")]),
+    only(
+        choice("shift_mean", "advantages whose mean is not 0", WHITEN, &[plain("true"), plain("false")]),
+        whitens,
+    ),
+    choice("log_ratio_clamp", "a log ratio beyond 20", RATIO, &[plain("off"), by("20", "verl, OpenRLHF")]),
+    choice(
+        "cliprange_low",
+        "a ratio far below 1 at a negative advantage",
+        POLICY,
+        &[plain("0.2"), plain("0.1"), plain("0.3")],
+    ),
     choice(
         "cliprange_high",
+        "a ratio far above 1 at a positive advantage",
         POLICY,
         &[plain("0.2"), by("0.28", "DAPO, NeMo-RL's recipe"), plain("0.1"), plain("0.3")],
     ),
-    choice("clip_ratio_c", POLICY, &[plain("off"), by("3", "verl"), by("10", "NeMo-RL's recipe")]),
+    choice(
+        "clip_ratio_c",
+        "a ratio above 10 at a negative advantage",
+        POLICY,
+        &[plain("off"), by("3", "verl"), by("10", "NeMo-RL's recipe")],
+    ),
     choice(
         "clipfrac",
+        "a ratio above 1 + ε at a negative advantage",
         &["pg_clipfrac"],
         &[
             by("effective", "verl, TRL, OpenRLHF"),
@@ -175,17 +244,25 @@ pub const CHOICES: &[Choice] = &[
     ),
     choice(
         "ppo_kl_kind",
+        "log ratios that are not 0",
         &["ppo_kl"],
         &[by("k1", "verl, OpenRLHF"), by("k2", "TRL"), by("k3", "CleanRL, SB3"), plain("abs")],
     ),
-    choice("ppo_kl_of", &["ppo_kl"], &[by("raw", "OpenRLHF"), by("clamped", "verl")]),
+    choice(
+        "ppo_kl_of",
+        "a log ratio beyond its clamp",
+        &["ppo_kl"],
+        &[by("raw", "OpenRLHF"), by("clamped", "verl")],
+    ),
     choice(
         "cliprange_value",
+        "values that moved toward their returns by more than the radius",
         VALUE,
         &[by("0.2", "TRL, DeepSpeed-Chat, NeMo-RL, CleanRL"), by("0.5", "verl, OpenRLHF")],
     ),
     choice(
         "value_clip_form",
+        "values that moved by more than the radius, some toward their returns and some away",
         VALUE,
         &[
             by("max", "verl, TRL, OpenRLHF, DeepSpeed-Chat, NeMo-RL, CleanRL"),
@@ -195,11 +272,13 @@ pub const CHOICES: &[Choice] = &[
     ),
     choice(
         "vf_half",
+        "a value that is not its return",
         &["vf_loss", "grad_values"],
         &[by("false", "the post, SB3"), by("true", "verl, TRL, OpenRLHF, DeepSpeed-Chat, NeMo-RL, CleanRL")],
     ),
     choice(
         "loss_agg_mode",
+        "rows of unequal length",
         MEANS,
         &[
             by("token-mean", "verl, TRL, OpenRLHF, DeepSpeed-Chat, NeMo-RL"),
@@ -213,6 +292,7 @@ pub const CHOICES: &[Choice] = &[
     only(
         choice(
             "count_empty_rows",
+            "a row without a token, and a mean over rows",
             MEANS,
             &[by("false", "verl's fallback"), by("true", "verl's global batch size")],
         ),
@@ -220,6 +300,7 @@ pub const CHOICES: &[Choice] = &[
     ),
     choice(
         "vf_coef",
+        "a value loss that is not 0",
         &["total_loss", "grad_values"],
         &[
             by("0.5", "the post, CleanRL, SB3"),
@@ -231,6 +312,7 @@ pub const CHOICES: &[Choice] = &[
     ),
     choice(
         "entropy_coef",
+        "an entropy that is not 0",
         &["total_loss"],
         &[
             by("0.01", "the post, CleanRL, torchrl"),

@@ -73,7 +73,9 @@ impl Finding {
 impl Fit {
     /// Whether it is a mistake and no choice that was left open.
     pub fn is_wrong(&self) -> bool {
-        self.bug.is_some() || self.against_the_stated || self.changed.iter().any(|(_, value)| value.deviation)
+        self.bug.is_some_and(Bug::is_mistake)
+            || self.against_the_stated
+            || self.changed.iter().any(|(_, value)| value.deviation)
     }
 }
 

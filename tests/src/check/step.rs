@@ -2,6 +2,7 @@
 //!
 //! An output that the file holds is what the terms after it read, so that one mistake is one finding.
 
+mod beneath;
 mod losses;
 
 use super::compare::slots;
@@ -43,6 +44,8 @@ pub struct Step {
     rounding: BTreeMap<&'static str, f64>,
     /// log π and H of the file's logits.
     of_logits: BTreeMap<&'static str, Grid>,
+    /// What stands in masked slots too.
+    beneath: beneath::Beneath,
 }
 
 impl Step {
@@ -55,7 +58,9 @@ impl Step {
         let mut inputs = Inputs::load(dump, chosen)?;
         let of_logits = of_logits(p, &mut inputs, &chosen.settings.as_listed())?;
         let (own, of_dtype) = (BTreeMap::new(), BTreeMap::new());
-        let mut step = Step { p, inputs, grad_of: chosen.grad_of, own, rounding: of_dtype, of_logits };
+        let beneath = beneath::Beneath::of(dump);
+        let mut step =
+            Step { p, inputs, grad_of: chosen.grad_of, own, rounding: of_dtype, of_logits, beneath };
         for output in OUTPUTS {
             let name = output.name;
             let rounding = dump.dtype_of_output(name).map_or(0.0, |dtype| rounding(dtype, p));

@@ -57,7 +57,7 @@ use std::{
 };
 
 /// An open dump whose header has been checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dump {
     file: Arc<Mutex<File>>,
     header: Header,

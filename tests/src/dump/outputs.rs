@@ -1,4 +1,4 @@
-//! What the file says that the step computes: read on demand, every value legal.
+//! What the file says that the step computes, and what it holds beneath the mask: read on demand, every value legal.
 
 use super::{
     BadInput, Dump, Rows, Tensor,
@@ -34,6 +34,17 @@ impl Dump {
     /// If the file cannot be read.
     pub fn output_matrix(&self, name: &str) -> Result<Option<DMatrix<f64>>, BadInput> {
         let Some(tensor) = self.output(name) else { return Ok(None) };
+        let mut stream = Stream::new(self.file(), tensor);
+        tensor::matrix(&mut stream, 0.0, tensor::number(tensor)?, |_, x| Ok(x)).map(Some)
+    }
+
+    /// A b × t_len input such as `old_values`, with whatever stands in masked slots; none where the file has none.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn input_matrix(&self, name: &str) -> Result<Option<DMatrix<f64>>, BadInput> {
+        let Some(tensor) = self.input(name) else { return Ok(None) };
         let mut stream = Stream::new(self.file(), tensor);
         tensor::matrix(&mut stream, 0.0, tensor::number(tensor)?, |_, x| Ok(x)).map(Some)
     }

@@ -23,6 +23,26 @@ pub struct Bug {
     pub seen: &'static str,
     /// The output with the mistake; none where the file lacks what it is made of.
     pub make: fn(&Step, &Settings) -> Option<Numbers>,
+    /// Whether it is one.
+    pub kind: Kind,
+}
+
+/// What a formula is that no setting can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Wrong, whoever does it.
+    Mistake,
+    /// What a trainer does on purpose: a convention, and `seen` says whose.
+    Form,
+    /// The equation of another method, which the reference does not have.
+    NotCovered,
+}
+
+impl Bug {
+    /// Whether numbers that follow it are wrong, and not another convention or another method.
+    pub fn is_mistake(&self) -> bool {
+        self.kind == Kind::Mistake
+    }
 }
 
 const fn bug(
@@ -32,7 +52,12 @@ const fn bug(
     seen: &'static str,
     make: fn(&Step, &Settings) -> Option<Numbers>,
 ) -> Bug {
-    Bug { name, of, says, seen, make }
+    Bug { name, of, says, seen, make, kind: Kind::Mistake }
+}
+
+/// A formula that some trainer uses on purpose.
+const fn form(bug: Bug) -> Bug {
+    Bug { kind: Kind::Form, ..bug }
 }
 
 /// Every deviation, in the order of the step.

@@ -1,6 +1,6 @@
 //! Mistakes of the rollout phase: rewards, advantages, whitening, returns.
 
-use super::{Bug, all_slots, bug, next, per_token};
+use super::{Bug, all_slots, bug, form, next, per_token};
 use crate::{
     budget::{self, Grid},
     check::step::{Numbers, Step},
@@ -119,6 +119,13 @@ pub(super) const BUGS: &[Bug] = &[
             (s.lambda != 1.0).then(|| step.output("advantages_raw", &Settings { lambda: 1.0, ..*s }))?
         },
     ),
+    form(bug(
+        "cut-after-first-gap-token",
+        "advantages_raw",
+        "a gap cuts credit, and the token before it reads V of its first slot, in δ and carried back",
+        "open-instruct",
+        cut_after_first_gap_token,
+    )),
     bug(
         "PaddingInTheStatistics",
         "whitened",
@@ -220,6 +227,27 @@ fn last_always_zero(step: &Step, s: &Settings) -> Option<Numbers> {
     Some(Numbers::PerToken(
         p.each(mask, |(row, t)| if is_last(row, t) { p.given(0.0) } else { adv[(row, t)] }),
     ))
+}
+
+/// δ_t = r_t + m_t γ V_{t+1} − V_t and m_t γλ Â_{t+1} at every slot, so that a masked one is the end of what is before
+/// it, and is −V itself.
+fn cut_after_first_gap_token(step: &Step, s: &Settings) -> Option<Numbers> {
+    let (p, inputs, mask) = (step.p, &step.inputs, &step.inputs.value_mask);
+    let (r, v, ends) = (step.rewards(s)?, p.read(step.beneath("old_values")?), inputs.ends.as_ref()?);
+    let (b, t_len) = mask.shape();
+    if (0..b).all(|row| mask.tokens_of(row).len() == mask.end(row)) {
+        return None; // no gap
+    }
+    let mut reached = nalgebra::DMatrix::from_element(b, t_len, false);
+    for row in 0..b {
+        (0..mask.end(row)).for_each(|t| reached[(row, t)] = true);
+    }
+    let mut ends = ends.clone();
+    ends.terminated = nalgebra::DMatrix::from_fn(b, t_len, |row, t| {
+        ends.terminated[(row, t)] || !mask.has((row, t)) && reached[(row, t)]
+    });
+    let adv = budget::gae(p, &r, &v, &Mask::new(reached), &ends, s.gap, s.gamma, s.lambda);
+    Some(Numbers::PerToken(p.each(mask, |slot| adv[slot])))
 }
 
 fn whitened_by_row(step: &Step, s: &Settings) -> Option<Numbers> {
