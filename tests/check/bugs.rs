@@ -69,7 +69,7 @@ fn one_mistake_is_one_finding() {
     let wrong = scene.with("returns", &numbers);
     let Numbers::PerToken(returns) = numbers else { panic!("returns are per token") };
     let loss = wrong.step(|step, s| {
-        let Inputs { values: Some(v), old_values: Some(v_old), value_mask, .. } = &step.inputs else {
+        let Inputs { values: Some(v), old_values: Some(v_old), value_mask, .. } = &*step.inputs else {
             panic!()
         };
         let ret = returns.map(|x| x.value);

@@ -49,10 +49,9 @@ fn clips_of_the_ratio_that_are_wrong() {
         ["ClipToEpsilon", "ClipOfTheProduct", "MinimumOfLosses"]
     );
     assert_eq!(of(policy(1.0, 5.0).says("clip_ratio_c", "3"), "pg_loss", -3.0), ["DualClipOfGoodTokens"]);
-    assert_eq!(
-        of(policy(-1.0, 4.0).says("clip_ratio_c", "3"), "pg_clipfrac_lower", 0.0),
-        ["DualClipNeverCounted"]
-    );
+    // One token upside down is not beyond the bound either.
+    let uncounted = of(policy(-1.0, 4.0).says("clip_ratio_c", "3"), "pg_clipfrac_lower", 0.0);
+    assert!(uncounted.contains(&"DualClipNeverCounted"), "{uncounted:?}");
 }
 
 /// B54, row 1 of figure G5: V = .5, V_old = 0, R = 1, ε_v = .2. Right is .64.

@@ -7,3 +7,4 @@ mod figures;
 mod hostile;
 mod peers;
 mod scene;
+mod upstream;

@@ -156,7 +156,7 @@ impl Scene {
 
 /// The names of the mistakes that a finding shows.
 pub(crate) fn named(finding: &Finding) -> Vec<&'static str> {
-    finding.fits.iter().filter_map(|fit| fit.bug).map(|bug| bug.name).collect()
+    finding.fits.iter().flat_map(|fit| &fit.mistakes).map(|bug| bug.name).collect()
 }
 
 /// The choices that a finding shows, as `key = value`.
@@ -168,7 +168,7 @@ pub(crate) fn followed(finding: &Finding) -> Vec<Vec<String>> {
     finding
         .fits
         .iter()
-        .filter(|fit| fit.bug.is_none())
+        .filter(|fit| fit.mistakes.is_empty())
         .map(|fit| fit.changed.iter().map(say).collect())
         .collect()
 }

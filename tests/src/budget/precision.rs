@@ -33,10 +33,35 @@ impl Precision {
     };
     /// Both in f64.
     pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324, ..Precision::F32 };
+    /// Theirs in bf16.
+    pub const BF16: Precision =
+        Precision { u: 1.0 / 256.0 + f64::EPSILON / 2.0, tiny: 9.183_549_615_799_121e-41, ..Precision::F32 };
+    /// Theirs in f16, whose numbers end at 65504: what may lie beyond is undetermined.
+    pub const F16: Precision = Precision {
+        u: 1.0 / 2048.0 + f64::EPSILON / 2.0,
+        tiny: 1.0 / 16_777_216.0,
+        largest: 65_504.0,
+        ..Precision::F32
+    };
     /// Theirs by `optimized/ORDER.md`, in f32: the order of every sum is known, and a number beyond the range
     /// makes what follows from it undetermined (off by ∞), as an overflow to ∞ may.
     pub const ORDER: Precision =
         Precision { largest: f32::MAX as f64, order: Order::Written, ..Precision::F32 };
+
+    /// The dtype of their arithmetic.
+    pub fn name(self) -> &'static str {
+        match () {
+            () if self == Precision::F64 => "f64",
+            () if self == Precision::BF16 => "bf16",
+            () if self == Precision::F16 => "f16",
+            () => "f32",
+        }
+    }
+
+    /// The unit roundoff, theirs and ours together.
+    pub fn unit(self) -> f64 {
+        self.u
+    }
 
     /// Whether a sum of n terms has a bound that means anything.
     pub fn bounds(self, n: usize) -> bool {

@@ -1,6 +1,6 @@
 //! An output of the file against ours: the worst of its numbers, and what that says.
 
-use super::step::{Numbers, Step};
+use super::step::{Numbers, Own, Step};
 use crate::{
     budget::Approx,
     report::{Place, difference},
@@ -71,13 +71,11 @@ pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
     let rounding = step.rounding(name);
     let too_many = !step.p.bounds(step.mask_of(name).count());
     let compared = match (ours, step.own(name)?) {
-        (Numbers::Scalar(ours), Numbers::Scalar(got)) => {
-            Some(Compared::of(Place::Scalar, *ours, got.value, rounding))
-        }
-        (Numbers::PerToken(ours), Numbers::PerToken(got)) => slots(step.mask_of(name))
+        (Numbers::Scalar(ours), Own::Scalar(got)) => Some(Compared::of(Place::Scalar, *ours, *got, rounding)),
+        (Numbers::PerToken(ours), Own::PerToken(got)) => slots(step.mask_of(name))
             .map(|(row, t)| {
                 let slot = (row, t);
-                Compared::of(Place::Token(row, t), ours[slot], got[slot].value, rounding)
+                Compared::of(Place::Token(row, t), ours[slot], got[slot], rounding)
             })
             .reduce(|worst, next| {
                 let rank = |of: &Compared| (of.verdict, of.share());
@@ -86,4 +84,14 @@ pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
         _ => None,
     };
     compared.map(|of| if too_many { Compared { verdict: Verdict::Undetermined, ..of } } else { of })
+}
+
+/// Whether two formulas give numbers that no file could tell apart.
+pub(super) fn alike(a: &Numbers, b: &Numbers) -> bool {
+    let same = |a: Approx, b: Approx| difference(a.value, b.value) <= a.off + b.off;
+    match (a, b) {
+        (Numbers::Scalar(a), Numbers::Scalar(b)) => same(*a, *b),
+        (Numbers::PerToken(a), Numbers::PerToken(b)) => a.iter().zip(b.iter()).all(|(a, b)| same(*a, *b)),
+        _ => false,
+    }
 }

@@ -29,7 +29,6 @@ use crate::{
 use bugs::Bug;
 use choices::{Choice, Value};
 use compare::{Compared, Verdict};
-use safetensors::Dtype;
 use search::Search;
 use step::Step;
 
@@ -38,6 +37,8 @@ use step::Step;
 pub struct Finding {
     /// Its name in a dump.
     pub output: &'static str,
+    /// The precision that it was taken to be computed in.
+    pub p: Precision,
     /// Its worst number under the settings that are stated, or the defaults.
     pub compared: Compared,
     /// What its numbers follow instead, where that is beyond the budget: every explanation with the fewest
@@ -45,6 +46,8 @@ pub struct Finding {
     pub fits: Vec<Fit>,
     /// Where and how it differs, where nothing explains it.
     pub pattern: Option<String>,
+    /// Whether the file is too large for every explanation to have been tried.
+    pub cut: bool,
 }
 
 /// Another formula that a file's numbers follow.
@@ -54,8 +57,10 @@ pub struct Fit {
     pub changed: Vec<(&'static Choice, &'static Value)>,
     /// Whether one of them departs from what the file or a flag states.
     pub against_the_stated: bool,
-    /// A known mistake on top of them.
-    pub bug: Option<&'static Bug>,
+    /// Known mistakes on top of them, the outermost of an output first.
+    pub mistakes: Vec<&'static Bug>,
+    /// The worst number under all of them.
+    pub compared: Compared,
 }
 
 impl Finding {
@@ -73,7 +78,7 @@ impl Finding {
 impl Fit {
     /// Whether it is a mistake and no choice that was left open.
     pub fn is_wrong(&self) -> bool {
-        self.bug.is_some_and(Bug::is_mistake)
+        self.mistakes.iter().any(|bug| bug.is_mistake())
             || self.against_the_stated
             || self.changed.iter().any(|(_, value)| value.deviation)
     }
@@ -82,8 +87,6 @@ impl Fit {
 /// What is said of a file.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Whether the file's numbers were taken to be computed in f64, and not in f32.
-    pub f64s: bool,
     /// The settings, by where they came from.
     pub chosen: Chosen,
     /// One for each output of the file that could be computed, in the order of a dump.
@@ -106,11 +109,9 @@ pub fn check(dump: &Dump, flags: &[(String, String)]) -> Result<Report, BadInput
     let dialect = said.dialect.as_deref().map(dialects::find).transpose()?;
     let flags = dialect.map_or_else(|| flags.to_vec(), |dialect| dialect.under(&said, flags));
     let chosen = dump.choose(&flags)?;
-    let f64s = all_f64(dump);
-    let p = if f64s { Precision::F64 } else { Precision::F32 };
     let stated = search::stated(&said, dialect);
-    let step = Step::load(dump, &chosen, p)?;
-    let search = Search { dump, flags: &flags, p, step, chosen: &chosen, stated };
+    let step = Step::load(dump, &chosen, step::precision_of(dump, "log_probs"))?;
+    let search = Search { dump, flags: &flags, p: None, step, chosen: &chosen, stated };
     let (mut findings, mut skipped) = (Vec::new(), Vec::new());
     for name in dump.output_names() {
         match search.finding(name)? {
@@ -120,12 +121,5 @@ pub fn check(dump: &Dump, flags: &[(String, String)]) -> Result<Report, BadInput
     }
     let consistent = if dialect.is_none() { search.consistent() } else { Vec::new() };
     let departures = dialect.map_or_else(Vec::new, |dialect| dialect.departures(&said));
-    Ok(Report { f64s, findings, skipped, departures, consistent, chosen: chosen.clone() })
-}
-
-/// Whether every number of the file is stored in f64.
-fn all_f64(dump: &Dump) -> bool {
-    let floats = |dtype: &Dtype| matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::BF16 | Dtype::F16);
-    let mut dtypes = dump.header().tensors.iter().map(|tensor| tensor.dtype).filter(floats).peekable();
-    dtypes.peek().is_some() && dtypes.all(|dtype| dtype == Dtype::F64)
+    Ok(Report { findings, skipped, departures, consistent, chosen: chosen.clone() })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     compare::{Compared, Verdict, slots},
-    step::{Numbers, Step},
+    step::{Numbers, Own, Step},
 };
 use crate::report::Place;
 
@@ -12,18 +12,18 @@ type Off = ((usize, usize), f64, f64);
 /// Says which tokens differ first and how: by a factor, by a constant, at the ends of rows, after gaps.
 pub fn pattern(step: &Step, output: &str, ours: &Numbers) -> Option<String> {
     match (ours, step.own(output)?) {
-        (Numbers::Scalar(ours), Numbers::Scalar(got)) => {
-            Some(format!("it is {:.6} times ours", got.value / ours.value))
+        (Numbers::Scalar(ours), Own::Scalar(got)) => {
+            Some(format!("it is {:.6} times ours", got / ours.value))
         }
-        (Numbers::PerToken(ours), Numbers::PerToken(got)) => {
+        (Numbers::PerToken(ours), Own::PerToken(got)) => {
             let mask = step.mask_of(output);
             let differs = |slot: &(usize, usize)| {
                 let place = Place::Token(slot.0, slot.1);
-                let compared = Compared::of(place, ours[*slot], got[*slot].value, step.rounding(output));
+                let compared = Compared::of(place, ours[*slot], got[*slot], step.rounding(output));
                 compared.verdict != Verdict::Passed
             };
             let off: Vec<Off> =
-                slots(mask).filter(differs).map(|slot| (slot, ours[slot].value, got[slot].value)).collect();
+                slots(mask).filter(differs).map(|slot| (slot, ours[slot].value, got[slot])).collect();
             let ((row, t), expected, found) = *off.first()?;
             let first = format!(
                 "{} of {} tokens differ, first [{row}, {t}]: expected {expected:.6}, got {found:.6}",

@@ -1,30 +1,36 @@
 //! The search: which choices and mistakes an output's numbers follow, the fewest changes first.
+//!
+//! One choice or one mistake; two choices, or a choice and a mistake; two mistakes, where those leave nothing as it is
+//! stated; three choices, or two and a mistake. A mistake is one of the output itself or of one before it that the file
+//! lacks. The first of these levels that has an explanation gives all of its explanations.
+
+mod under;
 
 use super::{
     Finding, Fit,
     bugs::{Bug, bugs},
     choices::{CHOICES, Choice, Value, same_value},
-    compare::{Verdict, compare},
+    compare::{Verdict, alike, compare},
     dialects::{DIALECTS, Dialect},
     place,
-    step::Step,
+    step::{Numbers, Step, precision_of, reads},
 };
 use crate::{
     budget::Precision,
-    dump::{BadInput, Chosen, Dump, Key, Source},
+    dump::{BadInput, Chosen, Dump, Source},
 };
+use std::cell::Cell;
+use under::Under;
 
-/// Most choices that are changed at once.
-const MOST_CHANGES: usize = 3;
-
-/// Candidates times tokens: beyond it, fewer choices are changed at once.
-const MOST_WORK: usize = 4_000_000;
+/// Formulas times tokens that one output is tried by, where they are single changes and where they are more.
+const MOST_WORK: [usize; 2] = [64_000_000, 4_000_000];
 
 /// A file and the step on it.
 pub(super) struct Search<'a> {
     pub(super) dump: &'a Dump,
     pub(super) flags: &'a [(String, String)],
-    pub(super) p: Precision,
+    /// Given where the precision is not that of the tensors.
+    pub(super) p: Option<Precision>,
     pub(super) step: Step,
     pub(super) chosen: &'a Chosen,
     /// Keys whose value is a claim.
@@ -34,92 +40,47 @@ pub(super) struct Search<'a> {
 /// Values of choices, each another than the one in use.
 type Changes = Vec<(&'static Choice, &'static Value)>;
 
+/// What one output is searched by.
+struct Ways<'s> {
+    search: &'s Search<'s>,
+    output: &'static str,
+    choices: Vec<&'static Choice>,
+    mistakes: Vec<&'static Bug>,
+    /// What is left of the work.
+    left: Cell<usize>,
+    /// Whether it was not enough.
+    cut: Cell<bool>,
+}
+
 impl Search<'_> {
+    /// The precision that an output was computed in.
+    pub(super) fn precision(&self, output: &'static str) -> Precision {
+        self.p.unwrap_or_else(|| precision_of(self.dump, output))
+    }
+
     /// What is said of one output; none where the file lacks what it is made of.
     pub(super) fn finding(&self, output: &'static str) -> Result<Option<Finding>, BadInput> {
-        let s = self.chosen.settings.as_listed();
-        let ours = self.step.output(output, &s);
-        let Some(compared) = ours.as_ref().and_then(|ours| compare(&self.step, output, ours)) else {
+        let (s, p) = (self.chosen.settings.as_listed(), self.precision(output));
+        let step = self.step.at(p);
+        let ours = step.output(output, &s);
+        let Some(compared) = ours.as_ref().and_then(|ours| compare(&step, output, ours)) else {
             return Ok(None);
         };
-        let mut finding = Finding { output, compared, fits: Vec::new(), pattern: None };
+        let mut finding = Finding { output, p, compared, fits: Vec::new(), pattern: None, cut: false };
         if compared.verdict != Verdict::Failed {
             return Ok(Some(finding));
         }
-        finding.fits = self.fits(output)?;
+        let ways = self.ways(output);
+        finding.fits = ways.fits(ours.as_ref());
+        finding.cut = ways.cut.get();
         if finding.fits.is_empty() {
-            finding.pattern = ours.and_then(|ours| place::pattern(&self.step, output, &ours));
+            finding.pattern = ours.and_then(|ours| place::pattern(&step, output, &ours));
         }
         Ok(Some(finding))
     }
 
-    /// Every explanation of the fewest changes: n choices, or n − 1 and a mistake.
-    fn fits(&self, output: &'static str) -> Result<Vec<Fit>, BadInput> {
-        let choices = self.choices_of(output);
-        let bugs: Vec<&'static Bug> = bugs().filter(|bug| bug.of == output).collect();
-        let mut of_size = vec![vec![Changes::new()]];
-        for n in 1..=MOST_CHANGES {
-            of_size.push(one_more(&of_size[n - 1], &choices, self.chosen));
-            let work = of_size[n].len().saturating_mul(self.step.inputs.mask.count());
-            if n > 1 && work > MOST_WORK {
-                break;
-            }
-            let mut fits = Vec::new();
-            for changes in &of_size[n] {
-                fits.extend(self.fit(output, changes, None)?);
-            }
-            for changes in &of_size[n - 1] {
-                for bug in &bugs {
-                    fits.extend(self.fit(output, changes, Some(bug))?);
-                }
-            }
-            // What leaves the stated as it is explains more than what does not.
-            if fits.iter().any(|fit: &Fit| !fit.against_the_stated) {
-                fits.retain(|fit| !fit.against_the_stated);
-            }
-            if !fits.is_empty() {
-                return Ok(fits);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// The explanation, where the file's numbers are within its budget.
-    fn fit(
-        &self,
-        output: &'static str,
-        changes: &Changes,
-        bug: Option<&'static Bug>,
-    ) -> Result<Option<Fit>, BadInput> {
-        let mut flags: Vec<(String, String)> = self.flags.to_vec();
-        for (choice, value) in changes {
-            flags.retain(|(flag, _)| {
-                Key::find(&flag.replace('-', "_")).is_none_or(|key| key.name != choice.key)
-            });
-            flags.push((choice.key.to_owned(), value.value.to_owned()));
-        }
-        // Values that cannot be meant together explain nothing.
-        let Ok(chosen) = self.dump.choose(&flags) else { return Ok(None) };
-        // These move the mask that the inputs are read under, or the ends of episodes.
-        let moved =
-            changes.iter().any(|(choice, _)| ["score_at", "listing", "done_at"].contains(&choice.key));
-        let loaded = if moved { Step::load(self.dump, &chosen, self.p).ok() } else { None };
-        let step = match (&loaded, moved) {
-            (Some(step), _) => step,
-            (None, true) => return Ok(None),
-            (None, false) => &self.step,
-        };
-        let s = chosen.settings.as_listed();
-        let numbers = bug.map_or_else(|| step.output(output, &s), |bug| (bug.make)(step, &s));
-        let compared = numbers.and_then(|numbers| compare(&self.step, output, &numbers));
-        let against_the_stated = changes.iter().any(|(choice, _)| self.stated.contains(&choice.key));
-        let fits = compared.is_some_and(|compared| compared.verdict == Verdict::Passed);
-        Ok(fits.then(|| Fit { changed: changes.clone(), against_the_stated, bug }))
-    }
-
-    /// The choices that an output is made by: its own, and those of what is computed before it since the file
-    /// lacks it.
-    fn choices_of(&self, output: &str) -> Vec<&'static Choice> {
+    /// The output, and those before it that are computed since the file lacks them.
+    fn terms_of(&self, output: &'static str) -> Vec<&'static str> {
         let s = self.chosen.settings.as_listed();
         let computed = |name: &&str| self.step.own(name).is_none() && self.step.output(name, &s).is_some();
         let mut of = vec![output];
@@ -130,9 +91,21 @@ impl Search<'_> {
             of.extend(new);
             at += 1;
         }
+        of
+    }
+
+    fn ways(&self, output: &'static str) -> Ways<'_> {
+        let (s, of) = (self.chosen.settings.as_listed(), self.terms_of(output));
         let matters =
             |choice: &&Choice| (choice.matters)(&s) && of.iter().any(|name| choice.of.contains(name));
-        CHOICES.iter().filter(matters).collect()
+        Ways {
+            search: self,
+            output,
+            choices: CHOICES.iter().filter(matters).collect(),
+            mistakes: bugs().filter(|bug| of.contains(&bug.of)).collect(),
+            left: Cell::new(0),
+            cut: Cell::new(false),
+        }
     }
 
     /// The trainers whose choices have every number of the file, where the file is small enough to try them all.
@@ -140,18 +113,125 @@ impl Search<'_> {
         let work = DIALECTS.len().saturating_mul(self.step.inputs.mask.count());
         let has_all = |dialect: &&Dialect| {
             let flags = dialect.under(self.chosen, self.flags);
-            let Ok(chosen) = self.dump.choose(&flags) else { return false };
-            let Ok(step) = Step::load(self.dump, &chosen, self.p) else { return false };
-            let s = chosen.settings.as_listed();
+            let Some(under) = Under::of(self, &flags) else { return false };
             let outputs = self.dump.output_names().into_iter();
-            let mut compared =
-                outputs.filter_map(|name| compare(&step, name, &step.output(name, &s)?)).peekable();
+            let mut compared = outputs.filter_map(|name| under.compared(name, &[])).peekable();
             compared.peek().is_some() && compared.all(|compared| compared.verdict == Verdict::Passed)
         };
-        let all = if work <= MOST_WORK { DIALECTS } else { &[] };
+        let all = if work <= MOST_WORK[1] { DIALECTS } else { &[] };
         let agrees = |dialect: &&Dialect| dialect.departures(self.chosen).is_empty();
         all.iter().filter(agrees).filter(has_all).map(|dialect| dialect.name).collect()
     }
+}
+
+impl Ways<'_> {
+    /// Every explanation of the fewest changes.
+    fn fits(&self, plain: Option<&Numbers>) -> Vec<Fit> {
+        let nothing = vec![Changes::new()];
+        self.left.set(MOST_WORK[0]);
+        let one = one_more(&nothing, &self.choices, self.search.chosen);
+        let mut fits: Vec<Fit> = self.by_choices(&one, &[]);
+        let alone = self.by_mistakes_alone(plain, &mut fits);
+        // A count has too few values for more changes to mean anything.
+        if !fits.is_empty() || ["pg_clipfrac", "pg_clipfrac_lower", "vf_clipfrac"].contains(&self.output) {
+            return explaining_most(fits);
+        }
+        self.left.set(MOST_WORK[1]);
+        let two = one_more(&one, &self.choices, self.search.chosen);
+        let three = || one_more(&two, &self.choices, self.search.chosen);
+        let mut fits = [self.by_choices(&two, &[]), self.by_each(&one, &alone)].concat();
+        if fits.iter().all(|fit| fit.against_the_stated) {
+            fits.extend(self.by_pairs(&alone));
+        }
+        if fits.is_empty() {
+            let three = one_more(&two, &self.choices, self.search.chosen);
+            fits = [self.by_choices(&three, &[]), self.by_each(&two, &alone)].concat();
+        }
+        explaining_most(fits)
+    }
+
+    /// Whether one more formula may be tried.
+    fn may(&self) -> bool {
+        let tokens = self.search.step.inputs.mask.count().max(1);
+        let left = self.left.get().checked_sub(tokens);
+        self.cut.set(self.cut.get() || left.is_none());
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    fn by_choices(&self, all: &[Changes], mistakes: &[&'static Bug]) -> Vec<Fit> {
+        let fit = |changes: &Changes| {
+            let under = self.may().then(|| Under::changed(self.search, changes))??;
+            self.fit(&under, changes, mistakes)
+        };
+        all.iter().filter_map(fit).collect()
+    }
+
+    /// Each of these changes with each of these mistakes.
+    fn by_each(&self, all: &[Changes], mistakes: &[&'static Bug]) -> Vec<Fit> {
+        mistakes.iter().flat_map(|bug| self.by_choices(all, &[*bug])).collect()
+    }
+
+    /// Each mistake alone: those that fit are added; those that change the numbers at all are given back.
+    fn by_mistakes_alone(&self, plain: Option<&Numbers>, fits: &mut Vec<Fit>) -> Vec<&'static Bug> {
+        let Some(under) = Under::changed(self.search, &[]) else { return Vec::new() };
+        let changes_it = |bug: &&'static Bug| {
+            let numbers = self.may().then(|| under.numbers(self.output, &[*bug]))??;
+            fits.extend(self.fit_of(&under, &Vec::new(), &[*bug], &numbers));
+            let plain = plain.filter(|plain| alike(plain, &numbers));
+            plain.is_none().then_some(())
+        };
+        let mut changes_it = changes_it;
+        self.mistakes.iter().copied().filter(|bug| changes_it(bug).is_some()).collect()
+    }
+
+    /// Two mistakes; of one output, in both orders.
+    fn by_pairs(&self, mistakes: &[&'static Bug]) -> Vec<Fit> {
+        let Some(under) = Under::changed(self.search, &[]) else { return Vec::new() };
+        let mut fits = Vec::new();
+        for (at, one) in mistakes.iter().enumerate() {
+            for other in &mistakes[at + 1..] {
+                let orders = [[*one, *other], [*other, *one]];
+                let orders = if one.of == other.of { &orders[..] } else { &orders[..1] };
+                let of_order =
+                    |pair: &[&'static Bug; 2]| self.may().then(|| self.fit(&under, &Vec::new(), pair))?;
+                fits.extend(orders.iter().find_map(of_order));
+            }
+        }
+        fits
+    }
+
+    fn fit(&self, under: &Under, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Fit> {
+        let numbers = under.numbers(self.output, mistakes)?;
+        self.fit_of(under, changes, mistakes, &numbers)
+    }
+
+    /// The explanation, where the file's numbers are within its budget.
+    fn fit_of(
+        &self,
+        under: &Under,
+        changes: &Changes,
+        mistakes: &[&'static Bug],
+        numbers: &Numbers,
+    ) -> Option<Fit> {
+        let compared = under.compared_with(self.output, numbers)?;
+        let against_the_stated = changes.iter().any(|(choice, _)| self.search.stated.contains(&choice.key));
+        let (changed, mistakes) = (changes.clone(), mistakes.to_vec());
+        (compared.verdict == Verdict::Passed).then_some(Fit {
+            changed,
+            against_the_stated,
+            mistakes,
+            compared,
+        })
+    }
+}
+
+/// What leaves the stated as it is explains more than what does not.
+fn explaining_most(mut fits: Vec<Fit>) -> Vec<Fit> {
+    if fits.iter().any(|fit| !fit.against_the_stated) {
+        fits.retain(|fit| !fit.against_the_stated);
+    }
+    fits
 }
 
 /// The keys that a flag, the metadata or a shape gives, and what the code of a dialect does. `cliprange` gives both
@@ -180,20 +260,4 @@ fn one_more(changes: &[Changes], choices: &[&'static Choice], chosen: &Chosen) -
         }
     }
     more
-}
-
-/// The outputs that an output is made of.
-fn reads(output: &str) -> &'static [&'static str] {
-    match output {
-        "token_rewards" => &["kl"],
-        "advantages_raw" => &["token_rewards"],
-        "whitened" => &["advantages_raw"],
-        "returns" => &["advantages_raw"],
-        "ratio" | "ppo_kl" => &["log_probs"],
-        "pg_loss" | "pg_clipfrac" | "pg_clipfrac_lower" | "grad_log_probs" => &["log_probs", "whitened"],
-        "vf_loss" | "vf_clipfrac" | "grad_values" => &["returns"],
-        "entropy_loss" => &["entropy"],
-        "total_loss" => &["pg_loss", "vf_loss", "entropy_loss", "kl_loss"],
-        _ => &[],
-    }
 }

@@ -1,11 +1,14 @@
 //! Each output of the step computed from what the file itself holds before it.
 //!
-//! An output that the file holds is what the terms after it read, so that one mistake is one finding.
+//! An output that the file holds is what the terms after it read, so that one mistake is one finding. One that it
+//! lacks is computed, with the mistakes that are at work in it, and so these show in what is made of it.
 
 mod beneath;
 mod losses;
+mod reads;
+mod tokens;
 
-use super::compare::slots;
+use super::{bugs::Bug, compare::slots};
 use crate::{
     budget::{self, Approx, Grid, Precision},
     dump::{Axes, BadInput, Chosen, Dump, GradOf, Inputs, OUTPUTS as OUTPUT_ROWS},
@@ -15,10 +18,10 @@ use crate::{
 use nalgebra::DMatrix;
 use reference::{Mask, Settings};
 use safetensors::Dtype;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
+use tokens::Passes;
 
-/// H before the temperature.
-const ENTROPY_AT_1: &str = "entropy at 1";
+pub(super) use reads::{precision_of, reads};
 
 /// The numbers of one output, each with what another evaluation of it may be off.
 #[derive(Debug, Clone)]
@@ -29,23 +32,34 @@ pub enum Numbers {
     PerToken(Grid),
 }
 
-/// What a file holds, ready to compute any output from.
+/// The numbers of one output as they stand in the file.
 #[derive(Debug)]
+pub enum Own {
+    /// One number.
+    Scalar(f64),
+    /// One number a token, b × t_len, with whatever stands in masked slots.
+    PerToken(DMatrix<f64>),
+}
+
+/// What a file holds, ready to compute any output from. A clone shares what was read.
+#[derive(Debug, Clone)]
 pub struct Step {
-    /// The precision that the file's numbers were computed in.
+    /// The precision that the numbers of the term at hand were computed in.
     pub p: Precision,
     /// The inputs, masked slots 0.
-    pub inputs: Inputs,
+    pub inputs: Rc<Inputs>,
     /// Whose gradients the file holds.
     grad_of: GradOf,
     /// The file's own outputs.
-    own: BTreeMap<&'static str, Numbers>,
-    /// What the rounding of a tensor's own dtype takes off a number of it, relative; 0 where nothing.
-    rounding: BTreeMap<&'static str, f64>,
+    own: Rc<BTreeMap<&'static str, Own>>,
+    /// The dtypes that they are stored in.
+    dtypes: Rc<BTreeMap<&'static str, Dtype>>,
     /// log π and H of the file's logits.
-    of_logits: BTreeMap<&'static str, Grid>,
+    tokens: Rc<Passes>,
     /// What stands in masked slots too.
-    beneath: beneath::Beneath,
+    beneath: Rc<beneath::Beneath>,
+    /// Mistakes at work, the outermost of an output first.
+    mistakes: Vec<&'static Bug>,
 }
 
 impl Step {
@@ -56,34 +70,57 @@ impl Step {
     /// If a tensor cannot be read or is refused.
     pub fn load(dump: &Dump, chosen: &Chosen, p: Precision) -> Result<Step, BadInput> {
         let mut inputs = Inputs::load(dump, chosen)?;
-        let of_logits = of_logits(p, &mut inputs, &chosen.settings.as_listed())?;
-        let (own, of_dtype) = (BTreeMap::new(), BTreeMap::new());
-        let beneath = beneath::Beneath::of(dump);
-        let mut step =
-            Step { p, inputs, grad_of: chosen.grad_of, own, rounding: of_dtype, of_logits, beneath };
+        let tokens = Rc::new(Passes::of(inputs.logits.take()));
+        let (mut own, mut dtypes) = (BTreeMap::new(), BTreeMap::new());
         for output in OUTPUTS {
             let name = output.name;
-            let rounding = dump.dtype_of_output(name).map_or(0.0, |dtype| rounding(dtype, p));
-            step.rounding.insert(name, rounding);
-            let stored = |x: f64| p.given(x).widened(if x.is_finite() { rounding * x.abs() } else { 0.0 });
+            dtypes.extend(dump.dtype_of_output(name).map(|dtype| (name, dtype)));
             if OUTPUT_ROWS.iter().any(|row| row.name == name && row.axes == Axes::Scalar) {
-                let number = dump.output_scalar(name)?.map(|x| Numbers::Scalar(stored(x)));
-                step.own.extend(number.map(|number| (name, number)));
-            } else if let Some(matrix) = dump.output_matrix(name)? {
-                step.own.insert(name, Numbers::PerToken(matrix.map(stored)));
+                own.extend(dump.output_scalar(name)?.map(|x| (name, Own::Scalar(x))));
+            } else {
+                own.extend(dump.output_matrix(name)?.map(|x| (name, Own::PerToken(x))));
             }
         }
+        let (inputs, own, dtypes) = (Rc::new(inputs), Rc::new(own), Rc::new(dtypes));
+        let grad_of = chosen.grad_of;
+        let beneath = Rc::new(beneath::Beneath::of(dump));
+        let step = Step { p, inputs, grad_of, own, dtypes, tokens, beneath, mistakes: Vec::new() };
+        step.read_logits(&chosen.settings.as_listed())?;
         Ok(step)
     }
 
+    /// The same file under settings that move its masks or the ends of its episodes; logits that were read are not
+    /// read again.
+    ///
+    /// # Errors
+    ///
+    /// If an input is refused under them.
+    pub(super) fn under(&self, dump: &Dump, chosen: &Chosen) -> Result<Step, BadInput> {
+        let mut inputs = Inputs::load(dump, chosen)?;
+        inputs.logits = None;
+        let step = Step { inputs: Rc::new(inputs), grad_of: chosen.grad_of, ..self.clone() };
+        step.read_logits(&chosen.settings.as_listed())?;
+        Ok(step)
+    }
+
+    /// The same with these mistakes in it, the outermost of an output first.
+    pub fn with(&self, mistakes: &[&'static Bug]) -> Step {
+        Step { mistakes: mistakes.to_vec(), ..self.clone() }
+    }
+
+    /// The same for a term that was computed in another precision.
+    pub fn at(&self, p: Precision) -> Step {
+        Step { p, ..self.clone() }
+    }
+
     /// The file's own numbers of an output.
-    pub fn own(&self, name: &str) -> Option<&Numbers> {
+    pub fn own(&self, name: &str) -> Option<&Own> {
         self.own.get(name)
     }
 
     /// What the storage of an output's own tensor takes off a number, relative.
     pub fn rounding(&self, name: &str) -> f64 {
-        self.rounding.get(name).copied().unwrap_or(0.0)
+        self.dtypes.get(name).map_or(0.0, |dtype| rounding(*dtype, self.p))
     }
 
     /// The mask that an output is compared under.
@@ -96,16 +133,26 @@ impl Step {
         }
     }
 
+    /// The file's own numbers of an output, as a term after it reads them.
+    fn stored(&self, name: &str) -> Option<Numbers> {
+        let rounding = self.rounding(name);
+        let read = |x: f64| self.p.given(x).widened(if x.is_finite() { rounding * x.abs() } else { 0.0 });
+        Some(match self.own(name)? {
+            Own::Scalar(x) => Numbers::Scalar(read(*x)),
+            Own::PerToken(x) => Numbers::PerToken(x.map(read)),
+        })
+    }
+
     /// What the terms after it read of an output: the file's own, else computed.
     pub fn grid(&self, name: &str, s: &Settings) -> Option<Grid> {
-        match self.own.get(name).cloned().or_else(|| self.output(name, s))? {
+        match self.stored(name).or_else(|| self.output(name, s))? {
             Numbers::PerToken(grid) => Some(grid),
             Numbers::Scalar(_) => None,
         }
     }
 
     fn number(&self, name: &str, s: &Settings) -> Option<Approx> {
-        match self.own.get(name).cloned().or_else(|| self.output(name, s))? {
+        match self.stored(name).or_else(|| self.output(name, s))? {
             Numbers::Scalar(x) => Some(x),
             Numbers::PerToken(_) => None,
         }
@@ -116,11 +163,29 @@ impl Step {
         x.map(|x| self.p.read(x))
     }
 
-    /// One output under these settings, or none where the file lacks what it is made of.
+    /// One output under these settings, with the mistakes of that name that are at work, or none where the file
+    /// lacks what it is made of. A mistake that asks for its own output sees the next of that name beneath it.
     pub fn output(&self, name: &str, s: &Settings) -> Option<Numbers> {
+        match self.mistakes.iter().position(|bug| bug.of == name) {
+            None => self.formula(name, s),
+            Some(at) => {
+                let mut beneath = self.clone();
+                let bug = beneath.mistakes.remove(at);
+                (bug.make)(&beneath, s)
+            }
+        }
+    }
+
+    /// Whether a mistake of that output is at work.
+    fn is_mistaken(&self, name: &str) -> bool {
+        self.mistakes.iter().any(|bug| bug.of == name)
+    }
+
+    fn formula(&self, name: &str, s: &Settings) -> Option<Numbers> {
         let (p, inputs) = (self.p, &self.inputs);
         let per_token = match name {
-            "log_probs" | "entropy" => self.of_logits.get(name).cloned(),
+            "log_probs" => self.of_logits(s)?.logp(p, &inputs.mask),
+            "entropy" => Some(self.of_logits(s)?.ent(p, &inputs.mask)),
             "kl" => self.kl(s),
             "token_rewards" => self.token_rewards(s),
             "advantages_raw" => self.advantages(s, s.lambda),
@@ -129,7 +194,7 @@ impl Step {
                 None => p.each(&inputs.mask, |slot| adv[slot]),
             }),
             "returns" => self.returns(s),
-            "ratio" => self.policy(s).map(|policy| policy.ratio),
+            "ratio" => self.ratio(s),
             "grad_log_probs" => self.grad_logp(s),
             "grad_values" => self.grad_v(s),
             _ => None,
@@ -138,13 +203,13 @@ impl Step {
     }
 
     fn kl(&self, s: &Settings) -> Option<Grid> {
-        let Inputs { mask, old_log_probs, ref_log_probs, .. } = &self.inputs;
+        let Inputs { mask, old_log_probs, ref_log_probs, .. } = &*self.inputs;
         let [old, logp_ref] = [self.read(old_log_probs.as_ref())?, self.read(ref_log_probs.as_ref())?];
         Some(budget::kl(self.p, &old, &logp_ref, mask, s.kl))
     }
 
     fn token_rewards(&self, s: &Settings) -> Option<Grid> {
-        let inputs = &self.inputs;
+        let inputs = &*self.inputs;
         let placed = reward_operands(inputs.scores.as_ref()?, None, inputs).placed(s);
         let kl = self.grid("kl", s);
         Some(budget::reward(self.p, &placed, kl.as_ref(), s.beta_kl, &inputs.value_mask))
@@ -156,7 +221,7 @@ impl Step {
     }
 
     fn advantages(&self, s: &Settings, lambda: f64) -> Option<Grid> {
-        let Inputs { value_mask, old_values, ends, .. } = &self.inputs;
+        let Inputs { value_mask, old_values, ends, .. } = &*self.inputs;
         let (r, v) = (self.rewards(s)?, self.read(old_values.as_ref())?);
         Some(budget::gae(self.p, &r, &v, value_mask, ends.as_ref()?, s.gap, s.gamma, lambda))
     }
@@ -174,7 +239,11 @@ impl Step {
     fn returns(&self, s: &Settings) -> Option<Grid> {
         let from = match s.lambda_critic {
             _ if s.listing.returns_from_whitened => self.adv(s)?,
-            Some(lambda) => self.advantages(s, lambda)?,
+            // A mistake of the advantages is one of these too: they are the same function.
+            Some(lambda) => match self.output("advantages_raw", &Settings { lambda, ..*s })? {
+                Numbers::PerToken(adv) => adv,
+                Numbers::Scalar(_) => return None,
+            },
             None => self.raw(s)?,
         };
         let v_old = self.read(self.inputs.old_values.as_ref())?;
@@ -182,38 +251,13 @@ impl Step {
     }
 }
 
-/// log π and H of every valid token, one row of logits at a time.
-fn of_logits(
-    p: Precision,
-    inputs: &mut Inputs,
-    s: &Settings,
-) -> Result<BTreeMap<&'static str, Grid>, BadInput> {
-    let Inputs { mask, logits, actions, .. } = inputs;
-    let Some(logits) = logits.as_mut() else { return Ok(BTreeMap::new()) };
-    let mut ent = p.each(mask, |_| p.given(0.0));
-    let (mut logp, mut ent_at_1, mut z) = (ent.clone(), ent.clone(), Vec::new());
-    for slot in slots(mask) {
-        let action = actions.as_ref().map(|actions| actions[slot]);
-        logits.row(slot, action, &mut z)?;
-        if let Some(action) = action {
-            logp[slot] = budget::log_softmax_row(p, &z, s.tau)[action];
-        }
-        ent[slot] = budget::entropy_row(p, &budget::log_softmax_row(p, &z, s.tau_ent));
-        if s.tau_ent != 1.0 {
-            ent_at_1[slot] = budget::entropy_row(p, &budget::log_softmax_row(p, &z, 1.0));
-        }
-    }
-    let logp = actions.is_some().then_some(("log_probs", logp));
-    let at_1 = (s.tau_ent != 1.0).then_some((ENTROPY_AT_1, ent_at_1));
-    Ok(logp.into_iter().chain([("entropy", ent)]).chain(at_1).collect())
-}
-
 /// The unit roundoff of a dtype that is coarser than the arithmetic.
 fn rounding(dtype: Dtype, p: Precision) -> f64 {
-    match dtype {
+    let of_dtype = match dtype {
         Dtype::BF16 => 1.0 / 256.0,
         Dtype::F16 => 1.0 / 2048.0,
-        Dtype::F32 if p == Precision::F64 => 1.0 / 16_777_216.0,
+        Dtype::F32 => 1.0 / 16_777_216.0,
         _ => 0.0,
-    }
+    };
+    if of_dtype > p.unit() { of_dtype } else { 0.0 }
 }

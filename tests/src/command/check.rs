@@ -8,7 +8,8 @@ mod text;
 use super::{Outcome, flags};
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use conformance::{
-    check::{Finding, Fit, Report, check, compare::Verdict},
+    budget::Precision,
+    check::{Finding, Fit, Report, bugs::Bug, check, compare::Verdict},
     dump::{BadInput, Dump},
 };
 use std::path::PathBuf;
@@ -71,7 +72,7 @@ fn verdict(finding: &Finding) -> &'static str {
 
 /// What is said under an output: each explanation, or where the numbers differ.
 fn said(finding: &Finding) -> Vec<String> {
-    let mut lines: Vec<String> = finding.fits.iter().map(explanation).collect();
+    let mut lines: Vec<String> = finding.fits.iter().map(|fit| explanation(finding, fit)).collect();
     if lines.len() > 1 {
         lines.insert(0, format!("{} explanations fit equally:", lines.len()));
     }
@@ -79,10 +80,13 @@ fn said(finding: &Finding) -> Vec<String> {
         let pattern = finding.pattern.as_deref().unwrap_or("its numbers are of another class");
         lines.push(format!("No known choice or mistake explains it: {pattern}."));
     }
+    if finding.cut {
+        lines.push("The file is too large for every explanation to be tried.".to_owned());
+    }
     lines
 }
 
-fn explanation(fit: &Fit) -> String {
+fn explanation(finding: &Finding, fit: &Fit) -> String {
     let changed: Vec<String> = fit
         .changed
         .iter()
@@ -92,22 +96,33 @@ fn explanation(fit: &Fit) -> String {
         })
         .collect();
     let changed = changed.join(", ");
-    match (fit.bug, fit.against_the_stated) {
-        (None, false) if fit.is_wrong() => format!("follows {changed}: a mistake"),
-        (None, false) => format!("follows {changed}, not stated in the file"),
-        (None, true) => format!("follows {changed}, and the file or a flag says otherwise"),
-        (Some(bug), _) => {
+    match (fit.mistakes.as_slice(), fit.against_the_stated) {
+        ([], false) if fit.is_wrong() => format!("follows {changed}: a mistake"),
+        ([], false) => format!("follows {changed}, not stated in the file"),
+        ([], true) => format!("follows {changed}, and the file or a flag says otherwise"),
+        (mistakes, _) => {
             let with = if changed.is_empty() { String::new() } else { format!(" With {changed}.") };
-            let seen = if bug.seen.is_empty() { String::new() } else { format!(" Seen in {}.", bug.seen) };
-            format!("{}: {}.{with}{seen}", bug.name, bug.says)
+            let each: Vec<String> = mistakes.iter().map(|bug| mistake(bug, finding.output)).collect();
+            format!("{}{with}", each.join(" And "))
         }
     }
+}
+
+/// A mistake, and the output that it is in where that is another.
+fn mistake(bug: &Bug, output: &str) -> String {
+    let within =
+        if bug.of == output { String::new() } else { format!(" (in {}, which the file lacks)", bug.of) };
+    let seen = if bug.seen.is_empty() { String::new() } else { format!(" Seen in {}.", bug.seen) };
+    format!("{}{within}: {}.{seen}", bug.name, bug.says)
 }
 
 /// How many were compared, and with what result.
 fn summary(report: &Report) -> String {
     let count = |words: &[&str]| report.findings.iter().filter(|of| words.contains(&verdict(of))).count();
-    let arithmetic = if report.f64s { "f64" } else { "f32" };
+    let used = |of: &&Precision| report.findings.iter().any(|finding| finding.p == **of);
+    let all = [Precision::F32, Precision::F64, Precision::BF16, Precision::F16];
+    let arithmetic: Vec<&str> = all.iter().filter(used).map(|p| p.name()).collect();
+    let arithmetic = arithmetic.join(" and ");
     format!(
         "{} outputs compared, computed in {arithmetic}: {} as stated or by default, {} by another convention, {} not \
          decided, {} wrong.",

@@ -162,7 +162,7 @@ pub(super) const BUGS: &[Bug] = &[
         "entropy",
         "the entropy of the logits before they were divided by the temperature",
         "OpenRLHF/OpenRLHF#1319",
-        |step, _| step.entropy_at_1().map(Numbers::PerToken),
+        |step, s| step.entropy_at_1(s).map(Numbers::PerToken),
     ),
     mean_over_padding("entropy_loss", |step, s| over_all_slots(step, s, "entropy_loss")),
     bug(

@@ -1,6 +1,6 @@
 //! The losses, what they log, and their gradients.
 
-use super::{ENTROPY_AT_1, Step};
+use super::{Own, Step};
 use crate::{
     budget::{self, Approx, Grid, Precision},
     dump::Inputs,
@@ -14,7 +14,7 @@ impl Step {
         let (p, inputs) = (self.p, &self.inputs);
         match name {
             "pg_loss" => self.policy(s).map(|policy| policy.loss),
-            "ppo_kl" => self.policy(s).map(|policy| policy.approx_kl),
+            "ppo_kl" => self.from_log_probs(s).map(|policy| policy.approx_kl),
             "pg_clipfrac" | "pg_clipfrac_lower" => {
                 let (doubt, made) = (self.policy(s)?, self.policy_made(s)?);
                 let (share, doubt) = match name {
@@ -54,25 +54,52 @@ impl Step {
         self.grid("log_probs", s).or_else(|| self.read(self.inputs.log_probs.as_ref()))
     }
 
-    /// H of the logits as they are, where the step divides them by a temperature.
-    pub fn entropy_at_1(&self) -> Option<Grid> {
-        self.of_logits.get(ENTROPY_AT_1).cloned()
-    }
-
     /// log π now, log π_old and Â, as the policy loss reads them.
     pub fn policy_operands(&self, s: &Settings) -> Option<[Grid; 3]> {
         Some([self.logp(s)?, self.read(self.inputs.old_log_probs.as_ref())?, self.adv(s)?])
     }
 
+    /// The same, with the ratio that the file has, or that a mistake makes: log π is what gives it then.
+    fn surrogate_operands(&self, s: &Settings) -> Option<[Grid; 3]> {
+        let plain = |ratio: &Grid| ratio.iter().all(|x| x.value.is_finite() && x.value >= 0.0);
+        let own = matches!(self.own("ratio"), Some(Own::PerToken(_)));
+        let ratio = if own || self.is_mistaken("ratio") {
+            self.grid("ratio", s).map(|x| self.kept(&x))
+        } else {
+            None
+        };
+        let Some(ratio) = ratio.filter(plain) else { return self.policy_operands(s) };
+        let old = self.read(self.inputs.old_log_probs.as_ref())?;
+        let logp = self.p.each(&self.inputs.mask, |slot| old[slot] + ratio[slot].ln());
+        Some([logp, old, self.adv(s)?])
+    }
+
+    /// Without what stands in masked slots.
+    fn kept(&self, x: &Grid) -> Grid {
+        self.p.each(&self.inputs.mask, |slot| x[slot])
+    }
+
     /// The policy loss with all that it logs.
-    pub(super) fn policy(&self, s: &Settings) -> Option<budget::PolicyBudget> {
-        let [logp, old, adv] = self.policy_operands(s)?;
+    fn policy(&self, s: &Settings) -> Option<budget::PolicyBudget> {
+        let [logp, old, adv] = self.surrogate_operands(s)?;
         let w = self.inputs.rollout_is_weights.as_ref();
         Some(budget::policy_loss(self.p, &logp, &old, &adv, &self.inputs.mask, w, &s.clip, s.agg))
     }
 
+    /// ρ and the KL that is logged, which no advantage is in.
+    fn from_log_probs(&self, s: &Settings) -> Option<budget::PolicyBudget> {
+        let [logp, old] = [self.logp(s)?, self.read(self.inputs.old_log_probs.as_ref())?];
+        let adv = self.p.each(&self.inputs.mask, |_| self.p.given(0.0));
+        Some(budget::policy_loss(self.p, &logp, &old, &adv, &self.inputs.mask, None, &s.clip, s.agg))
+    }
+
+    /// ρ.
+    pub(super) fn ratio(&self, s: &Settings) -> Option<Grid> {
+        self.from_log_probs(s).map(|policy| policy.ratio)
+    }
+
     fn policy_made(&self, s: &Settings) -> Option<reference::policy_loss::PolicyLoss> {
-        let [logp, old, adv] = self.policy_operands(s)?.map(|grid| grid.map(|x| x.value));
+        let [logp, old, adv] = self.surrogate_operands(s)?.map(|grid| grid.map(|x| x.value));
         let w = self.inputs.rollout_is_weights.as_ref();
         let mask = &self.inputs.mask;
         Some(reference::policy_loss::policy_loss(&logp, &old, &adv, mask, w, &s.clip, s.agg))
@@ -80,7 +107,7 @@ impl Step {
 
     /// V, V_old and R, as the value loss reads them.
     pub fn value_operands(&self, s: &Settings) -> Option<[Grid; 3]> {
-        let Inputs { values, old_values, returns, .. } = &self.inputs;
+        let Inputs { values, old_values, returns, .. } = &*self.inputs;
         let ret = self.grid("returns", s).or_else(|| self.read(returns.as_ref()))?;
         Some([self.read(values.as_ref())?, self.read(old_values.as_ref())?, ret])
     }
@@ -93,7 +120,7 @@ impl Step {
 
     /// Through the policy loss and through the KL loss, each times what it has in the loss that was derived.
     pub(super) fn grad_logp(&self, s: &Settings) -> Option<Grid> {
-        let (p, inputs, [logp, old, adv]) = (self.p, &self.inputs, self.policy_operands(s)?);
+        let (p, inputs, [logp, old, adv]) = (self.p, &self.inputs, self.surrogate_operands(s)?);
         let (c_policy, c) = parts_of(self.grad_of, s.coefficients);
         let w = inputs.rollout_is_weights.as_ref();
         let of_policy = budget::policy_loss_grad(p, &logp, &old, &adv, &inputs.mask, w, &s.clip, s.agg);
@@ -101,7 +128,7 @@ impl Step {
             _ if c.beta_loss == 0.0 => None,
             None => return None,
             Some(logp_ref) => {
-                let how = (s.kl_loss, s.kl_loss_grad);
+                let (logp, how) = (self.logp(s)?, (s.kl_loss, s.kl_loss_grad));
                 Some(budget::kl_loss(p, &logp, &logp_ref, &inputs.mask, how, s.agg).1)
             }
         };

@@ -2,7 +2,7 @@
 
 use super::verdict;
 use crate::command::json::{at, number};
-use conformance::check::{Finding, Fit, Report};
+use conformance::check::{Finding, Fit, Report, bugs::Bug};
 use serde_json::{Map, Value, json};
 
 /// The version of the layout; it changes when a reader of the old one would break.
@@ -21,7 +21,6 @@ pub(super) fn report(file: &str, report: &Report) -> String {
     let object = json!({
         "schema": SCHEMA,
         "file": file,
-        "computed_in": if report.f64s { "f64" } else { "f32" },
         "outputs": report.findings.iter().map(output).collect::<Vec<_>>(),
         "not_compared": report.skipped,
         "departures": report.departures,
@@ -37,6 +36,7 @@ fn output(finding: &Finding) -> Value {
     let of = &finding.compared;
     json!({
         "name": finding.output,
+        "computed_in": finding.p.name(),
         "verdict": verdict(finding),
         "at": at(of.place),
         "expected": number(of.expected),
@@ -44,6 +44,7 @@ fn output(finding: &Finding) -> Value {
         "may_differ_by": number(of.allowed),
         "explanations": finding.fits.iter().map(explanation).collect::<Vec<_>>(),
         "pattern": finding.pattern,
+        "search_was_cut": finding.cut,
     })
 }
 
@@ -53,7 +54,11 @@ fn explanation(fit: &Fit) -> Value {
     json!({
         "follows": follows,
         "against_the_stated": fit.against_the_stated,
-        "mistake": fit.bug.map(|bug| json!({ "name": bug.name, "says": bug.says, "seen": bug.seen })),
+        "mistakes": fit.mistakes.iter().map(|bug| mistake(bug)).collect::<Vec<_>>(),
         "is_wrong": fit.is_wrong(),
     })
+}
+
+fn mistake(bug: &Bug) -> Value {
+    json!({ "name": bug.name, "in": bug.of, "says": bug.says, "seen": bug.seen })
 }

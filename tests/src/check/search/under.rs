@@ -1,0 +1,76 @@
+//! The step under other settings than the file's.
+
+use super::{Search, Step};
+use crate::{
+    check::{
+        bugs::Bug,
+        choices::{Choice, Value},
+        compare::{Compared, compare},
+        step::Numbers,
+    },
+    dump::Key,
+};
+use reference::Settings;
+
+/// Keys that move the masks that inputs are read under, or the ends of episodes.
+const MOVING: [&str; 3] = ["score_at", "listing", "done_at"];
+
+/// A file under these settings.
+pub(super) struct Under<'s> {
+    search: &'s Search<'s>,
+    step: Step,
+    settings: Settings,
+}
+
+impl<'s> Under<'s> {
+    /// Under these flags; none where they cannot be meant together.
+    pub(super) fn of(search: &'s Search<'s>, flags: &[(String, String)]) -> Option<Under<'s>> {
+        let chosen = search.dump.choose(flags).ok()?;
+        let moved = |key: &&str| {
+            let value =
+                |chosen: &crate::dump::Chosen| chosen.setting(key).map(|setting| setting.value.clone());
+            value(&chosen) != value(search.chosen)
+        };
+        let step = match MOVING.iter().any(|key| moved(&key)) {
+            true => search.step.under(search.dump, &chosen).ok()?,
+            false => search.step.clone(),
+        };
+        Some(Under { search, step, settings: chosen.settings.as_listed() })
+    }
+
+    /// With these values in place of those in use.
+    pub(super) fn changed(
+        search: &'s Search<'s>,
+        changes: &[(&'static Choice, &'static Value)],
+    ) -> Option<Under<'s>> {
+        Under::with(search, changes.iter().map(|(choice, value)| (choice.key, value.value)))
+    }
+
+    /// With these settings in place of those in use.
+    pub(super) fn with<'v>(
+        search: &'s Search<'s>,
+        settings: impl Iterator<Item = (&'static str, &'v str)>,
+    ) -> Option<Under<'s>> {
+        let mut flags: Vec<(String, String)> = search.flags.to_vec();
+        for (key, value) in settings {
+            flags.retain(|(flag, _)| Key::find(&flag.replace('-', "_")).is_none_or(|of| of.name != key));
+            flags.push((key.to_owned(), value.to_owned()));
+        }
+        Under::of(search, &flags)
+    }
+
+    /// An output with these mistakes.
+    pub(super) fn numbers(&self, output: &'static str, mistakes: &[&'static Bug]) -> Option<Numbers> {
+        self.step.at(self.search.precision(output)).with(mistakes).output(output, &self.settings)
+    }
+
+    /// The file's numbers against these, under the mask of the file as it is read.
+    pub(super) fn compared_with(&self, output: &'static str, numbers: &Numbers) -> Option<Compared> {
+        compare(&self.search.step.at(self.search.precision(output)), output, numbers)
+    }
+
+    /// The file's numbers against an output with these mistakes.
+    pub(super) fn compared(&self, output: &'static str, mistakes: &[&'static Bug]) -> Option<Compared> {
+        self.compared_with(output, &self.numbers(output, mistakes)?)
+    }
+}
