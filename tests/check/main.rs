@@ -5,6 +5,7 @@ mod choices;
 mod dialects;
 mod figures;
 mod hostile;
+mod numbers;
 mod peers;
 mod scene;
 mod upstream;

@@ -169,6 +169,9 @@ pub(crate) fn followed(finding: &Finding) -> Vec<Vec<String>> {
         .fits
         .iter()
         .filter(|fit| fit.mistakes.is_empty())
-        .map(|fit| fit.changed.iter().map(say).collect())
+        .map(|fit| {
+            let found = fit.numbers.iter().map(|of| format!("{} = {}", of.key, of.value));
+            fit.changed.iter().map(say).chain(found).collect()
+        })
         .collect()
 }

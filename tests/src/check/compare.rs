@@ -86,12 +86,19 @@ pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
     compared.map(|of| if too_many { Compared { verdict: Verdict::Undetermined, ..of } } else { of })
 }
 
+/// How many numbers of two formulas a file could tell apart.
+pub(super) fn differing(a: &Numbers, b: &Numbers) -> usize {
+    let differs = |a: Approx, b: Approx| usize::from(difference(a.value, b.value) > a.off + b.off);
+    match (a, b) {
+        (Numbers::Scalar(a), Numbers::Scalar(b)) => differs(*a, *b),
+        (Numbers::PerToken(a), Numbers::PerToken(b)) => {
+            a.iter().zip(b.iter()).map(|(a, b)| differs(*a, *b)).sum()
+        }
+        _ => usize::MAX,
+    }
+}
+
 /// Whether two formulas give numbers that no file could tell apart.
 pub(super) fn alike(a: &Numbers, b: &Numbers) -> bool {
-    let same = |a: Approx, b: Approx| difference(a.value, b.value) <= a.off + b.off;
-    match (a, b) {
-        (Numbers::Scalar(a), Numbers::Scalar(b)) => same(*a, *b),
-        (Numbers::PerToken(a), Numbers::PerToken(b)) => a.iter().zip(b.iter()).all(|(a, b)| same(*a, *b)),
-        _ => false,
-    }
+    differing(a, b) == 0
 }

@@ -29,6 +29,7 @@ use crate::{
 use bugs::Bug;
 use choices::{Choice, Value};
 use compare::{Compared, Verdict};
+pub use search::Number;
 use search::Search;
 use step::Step;
 
@@ -55,6 +56,8 @@ pub struct Finding {
 pub struct Fit {
     /// Values other than those stated or the default.
     pub changed: Vec<(&'static Choice, &'static Value)>,
+    /// Settings at values that no list has.
+    pub numbers: Vec<Number>,
     /// Whether one of them departs from what the file or a flag states.
     pub against_the_stated: bool,
     /// Known mistakes on top of them, the outermost of an output first.

@@ -4,6 +4,7 @@
 //! stated; three choices, or two and a mistake. A mistake is one of the output itself or of one before it that the file
 //! lacks. The first of these levels that has an explanation gives all of its explanations.
 
+mod numbers;
 mod under;
 
 use super::{
@@ -17,13 +18,17 @@ use super::{
 };
 use crate::{
     budget::Precision,
-    dump::{BadInput, Chosen, Dump, Source},
+    dump::{BadInput, Chosen, Dump, KEYS, Source},
 };
+pub use numbers::Number;
 use std::cell::Cell;
 use under::Under;
 
 /// Formulas times tokens that one output is tried by, where they are single changes and where they are more.
 const MOST_WORK: [usize; 2] = [64_000_000, 4_000_000];
+
+/// What a formula costs whatever it is of, in tokens.
+const LEAST_WORK: usize = 256;
 
 /// A file and the step on it.
 pub(super) struct Search<'a> {
@@ -44,6 +49,8 @@ type Changes = Vec<(&'static Choice, &'static Value)>;
 struct Ways<'s> {
     search: &'s Search<'s>,
     output: &'static str,
+    /// It, and those before it that are computed.
+    terms: Vec<&'static str>,
     choices: Vec<&'static Choice>,
     mistakes: Vec<&'static Bug>,
     /// What is left of the work.
@@ -103,6 +110,7 @@ impl Search<'_> {
             output,
             choices: CHOICES.iter().filter(matters).collect(),
             mistakes: bugs().filter(|bug| of.contains(&bug.of)).collect(),
+            terms: of,
             left: Cell::new(0),
             cut: Cell::new(false),
         }
@@ -136,12 +144,18 @@ impl Ways<'_> {
         if !fits.is_empty() || ["pg_clipfrac", "pg_clipfrac_lower", "vf_clipfrac"].contains(&self.output) {
             return explaining_most(fits);
         }
+        fits = self.by_number(&self.terms, &nothing[0], &[]);
+        if !fits.is_empty() {
+            return explaining_most(fits);
+        }
         self.left.set(MOST_WORK[1]);
         let two = one_more(&one, &self.choices, self.search.chosen);
-        let three = || one_more(&two, &self.choices, self.search.chosen);
         let mut fits = [self.by_choices(&two, &[]), self.by_each(&one, &alone)].concat();
         if fits.iter().all(|fit| fit.against_the_stated) {
             fits.extend(self.by_pairs(&alone));
+        }
+        if fits.is_empty() {
+            fits = self.by_number_and_more(&one, &alone);
         }
         if fits.is_empty() {
             let three = one_more(&two, &self.choices, self.search.chosen);
@@ -150,9 +164,22 @@ impl Ways<'_> {
         explaining_most(fits)
     }
 
+    /// Two numbers of the settings, or one beside a choice or a mistake.
+    fn by_number_and_more(&self, one: &[Changes], alone: &[&'static Bug]) -> Vec<Fit> {
+        let nothing = Changes::new();
+        let two = self.by_gamma_and_lambda(&nothing, &[]);
+        let beside_choice = one.iter().flat_map(|changes| self.by_number(&self.terms, changes, &[]));
+        let beside_mistake = alone.iter().flat_map(|bug| self.by_number(&self.terms, &nothing, &[*bug]));
+        let fits: Vec<Fit> = two.into_iter().chain(beside_choice).chain(beside_mistake).collect();
+        if !fits.is_empty() {
+            return fits;
+        }
+        one.iter().flat_map(|changes| self.by_gamma_and_lambda(changes, &[])).collect()
+    }
+
     /// Whether one more formula may be tried.
     fn may(&self) -> bool {
-        let tokens = self.search.step.inputs.mask.count().max(1);
+        let tokens = self.search.step.inputs.mask.count().max(LEAST_WORK);
         let left = self.left.get().checked_sub(tokens);
         self.cut.set(self.cut.get() || left.is_none());
         self.left.set(left.unwrap_or(0));
@@ -185,12 +212,14 @@ impl Ways<'_> {
         self.mistakes.iter().copied().filter(|bug| changes_it(bug).is_some()).collect()
     }
 
-    /// Two mistakes; of one output, in both orders.
-    fn by_pairs(&self, mistakes: &[&'static Bug]) -> Vec<Fit> {
+    /// Two mistakes; of one output, in both orders. One of them shows alone; the other may show only in what that one
+    /// reads.
+    fn by_pairs(&self, alone: &[&'static Bug]) -> Vec<Fit> {
         let Some(under) = Under::changed(self.search, &[]) else { return Vec::new() };
         let mut fits = Vec::new();
-        for (at, one) in mistakes.iter().enumerate() {
-            for other in &mistakes[at + 1..] {
+        let shows = |bug: &Bug| alone.iter().any(|other| core::ptr::eq(*other, bug));
+        for (at, one) in self.mistakes.iter().enumerate() {
+            for other in self.mistakes[at + 1..].iter().filter(|other| shows(one) || shows(other)) {
                 let orders = [[*one, *other], [*other, *one]];
                 let orders = if one.of == other.of { &orders[..] } else { &orders[..1] };
                 let of_order =
@@ -217,12 +246,9 @@ impl Ways<'_> {
         let compared = under.compared_with(self.output, numbers)?;
         let against_the_stated = changes.iter().any(|(choice, _)| self.search.stated.contains(&choice.key));
         let (changed, mistakes) = (changes.clone(), mistakes.to_vec());
-        (compared.verdict == Verdict::Passed).then_some(Fit {
-            changed,
-            against_the_stated,
-            mistakes,
-            compared,
-        })
+        let numbers = Vec::new();
+        let fit = Fit { changed, numbers, against_the_stated, mistakes, compared };
+        (fit.compared.verdict == Verdict::Passed).then_some(fit)
     }
 }
 
@@ -234,13 +260,18 @@ fn explaining_most(mut fits: Vec<Fit>) -> Vec<Fit> {
     fits
 }
 
-/// The keys that a flag, the metadata or a shape gives, and what the code of a dialect does. `cliprange` gives both
+/// The keys that a flag or the metadata gives, and what the code of a dialect does. `cliprange` gives both
 /// radii; what else follows another key does so by our default alone.
 pub(super) fn stated(said: &Chosen, dialect: Option<&Dialect>) -> Vec<&'static str> {
-    let given = |key: &str| said.setting(key).is_some_and(|setting| setting.from != Source::Default);
+    // The padded width is no claim of anybody's.
+    let by_nobody = |from| from == Source::Default || from == Source::Shape;
+    let given = |key: &str| {
+        said.setting(key)
+            .is_some_and(|of| !by_nobody(of.from) || (key == "score_at" && of.from == Source::Shape))
+    };
     let radius = |key: &str| ["cliprange_low", "cliprange_high"].contains(&key) && given("cliprange");
     let does = |key: &str| dialect.is_some_and(|dialect| dialect.does.iter().any(|(of, _)| *of == key));
-    let keys = CHOICES.iter().map(|choice| choice.key);
+    let keys = KEYS.iter().map(|key| key.name);
     keys.filter(|key| given(key) || radius(key) || does(key)).collect()
 }
 

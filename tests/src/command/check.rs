@@ -95,9 +95,11 @@ fn explanation(finding: &Finding, fit: &Fit) -> String {
             format!("{} = {}{who}", choice.key, value.value)
         })
         .collect();
-    let changed = changed.join(", ");
+    let numbers: Vec<String> = fit.numbers.iter().map(|of| format!("{} = {}", of.key, of.value)).collect();
+    let changed = [changed, numbers.clone()].concat().join(", ");
     match (fit.mistakes.as_slice(), fit.against_the_stated) {
         ([], false) if fit.is_wrong() => format!("follows {changed}: a mistake"),
+        ([], false) if !numbers.is_empty() => format!("not stated in the file: {changed} fits"),
         ([], false) => format!("follows {changed}, not stated in the file"),
         ([], true) => format!("follows {changed}, and the file or a flag says otherwise"),
         (mistakes, _) => {

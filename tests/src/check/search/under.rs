@@ -18,8 +18,8 @@ const MOVING: [&str; 3] = ["score_at", "listing", "done_at"];
 /// A file under these settings.
 pub(super) struct Under<'s> {
     search: &'s Search<'s>,
-    step: Step,
-    settings: Settings,
+    pub(super) step: Step,
+    pub(super) settings: Settings,
 }
 
 impl<'s> Under<'s> {

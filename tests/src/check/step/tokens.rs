@@ -125,4 +125,22 @@ impl Step {
     fn key(&self, s: &Settings) -> Key {
         Key { tau: s.tau, tau_ent: s.tau_ent, p: self.p }
     }
+
+    /// log π or H of one token from its logits alone, and what it may be off: for a temperature that is looked for.
+    pub(in crate::check) fn of_row(
+        &self,
+        slot: (usize, usize),
+        output: &str,
+        s: &Settings,
+    ) -> Option<(f64, f64)> {
+        let action = self.inputs.actions.as_ref().map(|actions| actions[slot]);
+        let mut z = Vec::new();
+        self.tokens.logits.borrow_mut().as_mut()?.row(slot, action, &mut z).ok()?;
+        let of = match output {
+            "log_probs" => budget::log_softmax_row(self.p, &z, s.tau)[action?],
+            "entropy" => budget::entropy_row(self.p, &budget::log_softmax_row(self.p, &z, s.tau_ent)),
+            _ => return None,
+        };
+        Some((of.value, of.off))
+    }
 }

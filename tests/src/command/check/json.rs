@@ -49,8 +49,12 @@ fn output(finding: &Finding) -> Value {
 }
 
 fn explanation(fit: &Fit) -> Value {
-    let follows: Map<String, Value> =
-        fit.changed.iter().map(|(choice, value)| (choice.key.to_owned(), json!(value.value))).collect();
+    let follows: Map<String, Value> = fit
+        .changed
+        .iter()
+        .map(|(choice, value)| (choice.key.to_owned(), json!(value.value)))
+        .chain(fit.numbers.iter().map(|of| (of.key.to_owned(), json!(of.value))))
+        .collect();
     json!({
         "follows": follows,
         "against_the_stated": fit.against_the_stated,
