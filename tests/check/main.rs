@@ -5,6 +5,7 @@ mod choices;
 mod dialects;
 mod figures;
 mod hostile;
+mod inferred;
 mod numbers;
 mod peers;
 mod scene;

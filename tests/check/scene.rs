@@ -9,6 +9,7 @@ use conformance::{
     outputs::OUTPUTS,
 };
 use reference::rng::Rng;
+use safetensors::{Dtype, tensor::TensorView};
 use std::path::{Path, PathBuf};
 
 /// A file in the making: tensors by name, settings as metadata.
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Scene {
     tensors: Vec<(String, Vec<usize>, Vec<f64>)>,
     metadata: Vec<(String, String)>,
+    /// Tensors that are stored in f32.
+    f32s: Vec<String>,
 }
 
 impl Scene {
@@ -34,6 +37,12 @@ impl Scene {
 
     pub(crate) fn unsays(mut self, key: &str) -> Scene {
         self.metadata.retain(|(other, _)| other != key);
+        self
+    }
+
+    /// The same with a tensor in f32.
+    pub(crate) fn stores_f32(mut self, name: &str) -> Scene {
+        self.f32s.push(name.to_owned());
         self
     }
 
@@ -121,6 +130,10 @@ impl Scene {
     fn written<T>(&self, what: impl FnOnce(&Path) -> T) -> T {
         let folder = tempfile::tempdir().unwrap();
         let path: PathBuf = folder.path().join("dump.safetensors");
+        if !self.f32s.is_empty() {
+            std::fs::write(&path, self.mixed()).unwrap();
+            return what(&path);
+        }
         let entry = |(name, shape, _): &(String, Vec<usize>, Vec<f64>)| match name.as_str() {
             "actions" => Entry::ids(name.as_str(), shape.clone()),
             _ => Entry::new(name.as_str(), shape.clone()),
@@ -130,6 +143,26 @@ impl Scene {
         self.tensors.iter().for_each(|(name, _, x)| writer.part(name, x).unwrap());
         writer.finish().unwrap();
         what(&path)
+    }
+
+    /// A file whose tensors are not all of one dtype.
+    fn mixed(&self) -> Vec<u8> {
+        let tensor = |(name, shape, x): &(String, Vec<usize>, Vec<f64>)| {
+            let (dtype, bytes): (Dtype, Vec<u8>) = match name.as_str() {
+                "actions" => (Dtype::I64, x.iter().flat_map(|x| (*x as i64).to_le_bytes()).collect()),
+                _ if self.f32s.contains(name) => {
+                    (Dtype::F32, x.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect())
+                }
+                _ => (Dtype::F64, x.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            };
+            (name.clone(), dtype, shape.clone(), bytes)
+        };
+        let all: Vec<_> = self.tensors.iter().map(tensor).collect();
+        let views = all.iter().map(|(name, dtype, shape, bytes)| {
+            (name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+        });
+        let metadata = self.metadata.iter().cloned().collect();
+        safetensors::serialize(views, Some(metadata)).unwrap()
     }
 
     /// What `check` says of it.

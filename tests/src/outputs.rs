@@ -22,6 +22,19 @@ impl Output {
     }
 }
 
+impl Output {
+    /// The page of the book that explains it, such as `gae.md`: the one that its function names.
+    pub fn page(&self) -> String {
+        let stem = self.function.split_once("::").map_or(self.function, |(stem, _)| stem);
+        match stem {
+            // The KL is explained where it is used.
+            "kl" => "reward.md".to_owned(),
+            "step" => "log-prob.md".to_owned(),
+            stem => format!("{}.md", stem.replace('_', "-")),
+        }
+    }
+}
+
 /// The value of an output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {

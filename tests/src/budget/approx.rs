@@ -41,9 +41,11 @@ impl Approx {
         self.within(value, off, self.p.u)
     }
 
-    /// A function of relative accuracy 1 ULP, which is two unit roundoffs.
+    /// exp or ln, by whose library is not known: of relative accuracy 4 ULP at most, which is eight unit roundoffs
+    /// (numpy states 2.52 ULP for exp and 3.83 for ln in f32, XLA and CUDA about 2). Ours have 1.
     fn by_function(self, value: f64, off: f64) -> Approx {
-        self.within(value, off, 2.0 * self.p.u)
+        let ulps = if self.p.order == Order::Any { 4.0 } else { 1.0 };
+        self.within(value, off, 2.0 * ulps * self.p.u)
     }
 
     /// An operation of that relative accuracy. What may lie beyond the range is off by ∞, whatever it is then.

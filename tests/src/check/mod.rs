@@ -8,7 +8,8 @@
 //! | [`choices`] | the points at which trainers choose |
 //! | [`dialects`] | what each trainer chooses at all of them |
 //! | [`bugs`] | known deviations, each the equation with one mistake in it |
-//! | `search` | the explanations with the fewest changes |
+//! | `search` | the explanations with the fewest changes, and what the numbers say of every choice |
+//! | [`mod@finding`] | what is said of a file, and of each output |
 //! | [`place`] | where unexplained numbers differ, and how |
 //!
 //! An explanation is a file's numbers met within their budget by another value of a choice, by a known mistake, or by
@@ -18,89 +19,16 @@ pub mod bugs;
 pub mod choices;
 pub mod compare;
 pub mod dialects;
+pub mod finding;
 pub mod place;
 mod search;
 pub mod step;
 
-use crate::{
-    budget::Precision,
-    dump::{BadInput, Chosen, Dump},
-};
-use bugs::Bug;
-use choices::{Choice, Value};
-use compare::{Compared, Verdict};
-pub use search::Number;
+use crate::dump::{BadInput, Dump};
+pub use finding::{Finding, Fit, Report};
 use search::Search;
+pub use search::{InUse, Number, Open};
 use step::Step;
-
-/// What is said of one output of the file.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// Its name in a dump.
-    pub output: &'static str,
-    /// The precision that it was taken to be computed in.
-    pub p: Precision,
-    /// Its worst number under the settings that are stated, or the defaults.
-    pub compared: Compared,
-    /// What its numbers follow instead, where that is beyond the budget: every explanation with the fewest
-    /// changes.
-    pub fits: Vec<Fit>,
-    /// Where and how it differs, where nothing explains it.
-    pub pattern: Option<String>,
-    /// Whether the file is too large for every explanation to have been tried.
-    pub cut: bool,
-}
-
-/// Another formula that a file's numbers follow.
-#[derive(Debug, Clone)]
-pub struct Fit {
-    /// Values other than those stated or the default.
-    pub changed: Vec<(&'static Choice, &'static Value)>,
-    /// Settings at values that no list has.
-    pub numbers: Vec<Number>,
-    /// Whether one of them departs from what the file or a flag states.
-    pub against_the_stated: bool,
-    /// Known mistakes on top of them, the outermost of an output first.
-    pub mistakes: Vec<&'static Bug>,
-    /// The worst number under all of them.
-    pub compared: Compared,
-}
-
-impl Finding {
-    /// Wrong: beyond the budget, and no choice that the file leaves open explains it.
-    pub fn failed(&self) -> bool {
-        self.compared.verdict == Verdict::Failed && !self.is_convention()
-    }
-
-    /// Beyond the budget of the default, but what a trainer chooses where the file states nothing.
-    pub fn is_convention(&self) -> bool {
-        self.fits.iter().any(|fit| !fit.is_wrong())
-    }
-}
-
-impl Fit {
-    /// Whether it is a mistake and no choice that was left open.
-    pub fn is_wrong(&self) -> bool {
-        self.mistakes.iter().any(|bug| bug.is_mistake())
-            || self.against_the_stated
-            || self.changed.iter().any(|(_, value)| value.deviation)
-    }
-}
-
-/// What is said of a file.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The settings, by where they came from.
-    pub chosen: Chosen,
-    /// One for each output of the file that could be computed, in the order of a dump.
-    pub findings: Vec<Finding>,
-    /// Outputs of the file that nothing could be compared with.
-    pub skipped: Vec<&'static str>,
-    /// What a flag or the file states otherwise than the dialect that is named does, one sentence each.
-    pub departures: Vec<String>,
-    /// Trainers whose choices have every number of the file; none are tried where one is named.
-    pub consistent: Vec<&'static str>,
-}
 
 /// Compares every output of a file. Where a flag or the metadata names a dialect, what it does is a claim too.
 ///
@@ -114,15 +42,35 @@ pub fn check(dump: &Dump, flags: &[(String, String)]) -> Result<Report, BadInput
     let chosen = dump.choose(&flags)?;
     let stated = search::stated(&said, dialect);
     let step = Step::load(dump, &chosen, step::precision_of(dump, "log_probs"))?;
-    let search = Search { dump, flags: &flags, p: None, step, chosen: &chosen, stated };
+    let search = Search::of(dump, &flags, None, step, &chosen, stated);
     let (mut findings, mut skipped) = (Vec::new(), Vec::new());
-    for name in dump.output_names() {
+    let in_file = dump.output_names();
+    for name in in_order().filter(|name| in_file.contains(name)) {
         match search.finding(name)? {
             Some(finding) => findings.push(finding),
             None => skipped.push(name),
         }
     }
-    let consistent = if dialect.is_none() { search.consistent() } else { Vec::new() };
-    let departures = dialect.map_or_else(Vec::new, |dialect| dialect.departures(&said));
-    Ok(Report { findings, skipped, departures, consistent, chosen: chosen.clone() })
+    finding::narrow(&mut findings);
+    let inferred = search.in_use(&findings);
+    let not_inferred = inferred.is_none();
+    let (in_use, open) = inferred.unwrap_or_default();
+    Ok(Report {
+        skipped,
+        in_use,
+        open,
+        not_inferred,
+        consistent: if dialect.is_none() { search.consistent() } else { Vec::new() },
+        departures: dialect.map_or_else(Vec::new, |dialect| dialect.departures(&said)),
+        contradictions: search.contradictions(&findings),
+        masked: search.masked(),
+        chosen: chosen.clone(),
+        findings,
+    })
+}
+
+/// The outputs in the order of the step.
+fn in_order() -> impl Iterator<Item = &'static str> {
+    let last = [crate::outputs::GRAD_LOGITS.name];
+    crate::outputs::OUTPUTS.iter().map(|output| output.name).chain(last)
 }

@@ -123,14 +123,25 @@ impl Step {
         self.dtypes.get(name).map_or(0.0, |dtype| rounding(*dtype, self.p))
     }
 
+    /// Whether an output stands under the mask of the critic, which has one slot more where the first pad is paid.
+    pub(super) fn is_of_critic(&self, name: &str) -> bool {
+        ["token_rewards", "advantages_raw", "returns", "grad_values", "vf_loss", "vf_clipfrac"]
+            .contains(&name)
+    }
+
+    /// Whether the slot after the last token of a row may have been paid: by a score that the file has, or since its
+    /// rewards are not 0 there.
+    pub(super) fn may_pay_the_pad(&self) -> bool {
+        let mask = &self.inputs.mask;
+        let paid = |r: &DMatrix<f64>| {
+            (0..mask.shape().0).any(|row| mask.end(row) < mask.shape().1 && r[(row, mask.end(row))] != 0.0)
+        };
+        self.inputs.scores.is_some() || self.beneath("rewards").is_some_and(paid)
+    }
+
     /// The mask that an output is compared under.
     pub fn mask_of(&self, name: &str) -> &Mask {
-        match name {
-            "token_rewards" | "advantages_raw" | "returns" | "grad_values" | "vf_loss" | "vf_clipfrac" => {
-                &self.inputs.value_mask
-            }
-            _ => &self.inputs.mask,
-        }
+        if self.is_of_critic(name) { &self.inputs.value_mask } else { &self.inputs.mask }
     }
 
     /// The file's own numbers of an output, as a term after it reads them.

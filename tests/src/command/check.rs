@@ -5,12 +5,14 @@ mod junit;
 mod markdown;
 mod text;
 
-use super::{Outcome, flags};
+use super::{Outcome, flags, table::small};
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use conformance::{
     budget::Precision,
     check::{Finding, Fit, Report, bugs::Bug, check, compare::Verdict},
     dump::{BadInput, Dump},
+    outputs::{GRAD_LOGITS, OUTPUTS},
+    report::difference,
 };
 use std::path::PathBuf;
 
@@ -72,18 +74,47 @@ fn verdict(finding: &Finding) -> &'static str {
 
 /// What is said under an output: each explanation, or where the numbers differ.
 fn said(finding: &Finding) -> Vec<String> {
-    let mut lines: Vec<String> = finding.fits.iter().map(|fit| explanation(finding, fit)).collect();
+    let (wrong, conventions): (Vec<&Fit>, Vec<&Fit>) = finding.fits.iter().partition(|fit| fit.is_wrong());
+    let first = if conventions.is_empty() { &wrong } else { &conventions };
+    let mut lines: Vec<String> = first.iter().map(|fit| explanation(finding, fit)).collect();
     if lines.len() > 1 {
         lines.insert(0, format!("{} explanations fit equally:", lines.len()));
+    }
+    if !conventions.is_empty() {
+        let name = |fit: &&Fit| {
+            let changed =
+                fit.changed.iter().map(|(choice, value)| format!("{} = {}", choice.key, value.value));
+            let mistakes = fit.mistakes.iter().map(|bug| bug.name.to_owned());
+            mistakes.chain(changed).collect::<Vec<_>>().join(" with ")
+        };
+        let same: Vec<String> = wrong.iter().map(name).collect();
+        lines.extend(
+            (!same.is_empty()).then(|| format!("The same numbers here as {} would give.", same.join(", "))),
+        );
     }
     if finding.failed() && finding.fits.is_empty() {
         let pattern = finding.pattern.as_deref().unwrap_or("its numbers are of another class");
         lines.push(format!("No known choice or mistake explains it: {pattern}."));
     }
+    let shown =
+        first.first().map(|fit| &fit.compared).filter(|_| finding.compared.verdict == Verdict::Failed);
+    lines.extend(shown.map(|of| {
+        let off = difference(of.expected, of.got);
+        let place = format!("{} {}", finding.output, of.place);
+        format!("{} is met to {}, and may differ by {}.", place.trim_end(), small(off), small(of.allowed))
+    }));
+    if finding.compared.verdict != Verdict::Passed {
+        lines.extend(chapter(finding.output).map(|page| format!("Book: {page}.")));
+    }
     if finding.cut {
         lines.push("The file is too large for every explanation to be tried.".to_owned());
     }
     lines
+}
+
+/// The page of the book that explains an output.
+fn chapter(output: &str) -> Option<String> {
+    OUTPUTS.iter().chain([&GRAD_LOGITS]).find(|of| of.name == output).map(|of| of.page())
 }
 
 fn explanation(finding: &Finding, fit: &Fit) -> String {
@@ -116,6 +147,35 @@ fn mistake(bug: &Bug, output: &str) -> String {
         if bug.of == output { String::new() } else { format!(" (in {}, which the file lacks)", bug.of) };
     let seen = if bug.seen.is_empty() { String::new() } else { format!(" Seen in {}.", bug.seen) };
     format!("{}{within}: {}.{seen}", bug.name, bug.says)
+}
+
+/// What the numbers say of the choices, and of the file as a whole.
+fn of_the_file(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !report.in_use.is_empty() {
+        let all: Vec<String> = report.in_use.iter().map(|of| format!("{}: {}", of.key, of.value)).collect();
+        lines.push(format!("By the numbers: {}.", all.join("; ")));
+    }
+    lines.extend(report.open.iter().map(|open| {
+        let tells = if open.choice.tells.is_empty() { "" } else { ": what would tell is " };
+        format!(
+            "Not told apart here: {} ({}){tells}{}.",
+            open.choice.key,
+            open.values.join(", "),
+            open.choice.tells
+        )
+    }));
+    if report.not_inferred {
+        lines.push("The file is too large to try every value of every choice.".to_owned());
+    }
+    lines.extend(report.contradictions.iter().map(|said| format!("Not one choice: {said}.")));
+    lines.extend(
+        report
+            .masked
+            .iter()
+            .map(|(name, not_0, of)| format!("Not judged: {name} is not 0 in {not_0} of {of} masked slots.")),
+    );
+    lines
 }
 
 /// How many were compared, and with what result.

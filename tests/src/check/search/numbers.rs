@@ -5,7 +5,10 @@
 //! every other number too; where a file has one number alone, the decimal must be shorter by half than what that
 //! number resolves, so that not every number is explained by some value.
 
-use super::{Changes, Search, Under, Ways};
+use super::{
+    changes::{Changes, Number},
+    ways::Ways,
+};
 use crate::check::{
     Fit,
     bugs::Bug,
@@ -46,7 +49,7 @@ const KNOBS: &[Knob] = &[
     knob("cliprange_low", CLIPPED, (1e-3, 2.0), true),
     knob("cliprange_high", CLIPPED, (1e-3, 2.0), true),
     knob("clip_ratio_c", CLIPPED, (1.01, 100.0), true),
-    knob("cliprange_value", &["vf_loss", "grad_values"], (1e-3, 100.0), true),
+    knob("cliprange_value", &["vf_loss"], (1e-3, 100.0), true),
     knob("loss_scale_factor", MEANS, (1.0, 1e6), true),
     knob("vf_coef", &["total_loss", "grad_values"], (-4.0, 4.0), false),
     knob("entropy_coef", &["total_loss"], (-1.0, 1.0), false),
@@ -55,15 +58,6 @@ const KNOBS: &[Knob] = &[
 
 /// Points at which a range is looked at first.
 const POINTS: usize = 13;
-
-/// A setting at a value that was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Number {
-    /// Its key.
-    pub key: &'static str,
-    /// The shortest decimal that has the file's numbers.
-    pub value: String,
-}
 
 /// Where a number is met: the value, and how far from it the number is still met.
 #[derive(Debug, Clone, Copy)]
@@ -74,37 +68,34 @@ struct Root {
 
 impl Ways<'_> {
     /// One number of the settings at a value of its own, beside these changes.
-    pub(super) fn by_number(&self, terms: &[&str], changes: &Changes, mistakes: &[&'static Bug]) -> Vec<Fit> {
-        let used = KNOBS.iter().filter(|knob| knob.of.iter().any(|of| terms.contains(of)));
-        let free = used.filter(|knob| changes.iter().all(|(choice, _)| choice.key != knob.key));
+    pub(super) fn by_number(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Vec<Fit> {
+        let used = KNOBS.iter().filter(|knob| shows(knob.key, &self.terms));
+        let free = used.filter(|knob| changes.keys().all(|key| key != knob.key));
         free.filter_map(|knob| self.of_knob(knob, changes, mistakes)).collect()
     }
 
     fn of_knob(&self, knob: &Knob, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Fit> {
         let (place, got) = self.probe(changes, mistakes)?;
         let off_at = |x: f64| -> Option<(f64, f64)> {
-            let x = Number { key: knob.key, value: format!("{x:?}") };
+            let with = changes.with_number(Number { key: knob.key, value: format!("{x:?}") });
             let (ours, off) = match (knob.key, place) {
                 ("temperature" | "entropy_temperature", Place::Token(row, t)) if mistakes.is_empty() => {
-                    let s = self.under(changes, &[x])?.settings;
-                    self.search.step.at(self.search.precision(self.output)).of_row(
-                        (row, t),
-                        self.output,
-                        &s,
-                    )?
+                    let s = self.under(&with)?.settings;
+                    let step = self.search.step.at(self.search.precision(self.output));
+                    step.of_row((row, t), self.output, &s)?
                 }
-                _ => one_of(&self.made(changes, &[x], mistakes)?, place)?,
+                _ => one_of(&self.made(&with, mistakes)?, place)?,
             };
             (ours.is_finite() && off.is_finite()).then_some((ours - got, off))
         };
-        let roots = roots(knob, off_at);
-        roots.into_iter().find_map(|root| {
+        roots(knob, off_at).into_iter().find_map(|root| {
             let most = self.most_digits(knob, root, changes, mistakes);
             (1..=most).find_map(|digits| {
                 let value = rounded(root.at, digits);
                 let near = (value - root.at).abs() <= 4.0 * root.width;
                 let number = Number { key: knob.key, value: format!("{value}") };
-                near.then(|| self.fit_with(changes, vec![number], mistakes))?
+                let with = changes.with_number(number);
+                (near && self.may()).then(|| self.fit_with(&with, mistakes))?
             })
         })
     }
@@ -114,7 +105,8 @@ impl Ways<'_> {
     fn most_digits(&self, knob: &Knob, root: Root, changes: &Changes, mistakes: &[&'static Bug]) -> usize {
         let resolved = (root.at.abs() / root.width).log10().max(0.0);
         let number = Number { key: knob.key, value: format!("{:?}", root.at) };
-        let (here, there) = (self.made(changes, &[number], mistakes), self.made(changes, &[], mistakes));
+        let with = changes.with_number(number);
+        let (here, there) = (self.made(&with, mistakes), self.made(changes, mistakes));
         let depend = here.zip(there).map_or(0, |(here, there)| differing(&here, &there));
         let alone = changes.is_empty() && mistakes.is_empty();
         let digits = if depend > 1 { resolved } else { resolved / 2.0 - f64::from(u8::from(!alone)) };
@@ -127,7 +119,7 @@ impl Ways<'_> {
         if !["advantages_raw", "returns"].contains(&self.output) {
             return Vec::new();
         }
-        let Some(under) = self.under(changes, &[]) else { return Vec::new() };
+        let Some(under) = self.under(changes) else { return Vec::new() };
         let Some((gamma, lambda)) = gamma_and_lambda(&under.step, self.output, &under.settings) else {
             return Vec::new();
         };
@@ -139,11 +131,10 @@ impl Ways<'_> {
                     continue;
                 }
                 let number = |key, value: f64| Number { key, value: format!("{value}") };
-                let both = vec![
-                    number("gamma", rounded(gamma, of_gamma)),
-                    number("lam", rounded(lambda, of_lambda)),
-                ];
-                if let Some(fit) = self.fit_with(changes, both, mistakes) {
+                let of_gamma = number("gamma", rounded(gamma, of_gamma));
+                let of_lambda = number("lam", rounded(lambda, of_lambda));
+                let with = changes.with_number(of_gamma).with_number(of_lambda);
+                if let Some(fit) = self.may().then(|| self.fit_with(&with, mistakes)).flatten() {
                     return vec![fit];
                 }
             }
@@ -153,37 +144,19 @@ impl Ways<'_> {
 
     /// The number of the file that is off most, and where it stands.
     fn probe(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<(Place, f64)> {
-        let under = self.under(changes, &[])?;
-        let compared = under.compared(self.output, mistakes)?;
+        let compared = self.under(changes)?.compared(self.output, mistakes)?;
         (compared.verdict == Verdict::Failed && compared.got.is_finite())
             .then_some((compared.place, compared.got))
     }
 
-    fn under(&self, changes: &Changes, numbers: &[Number]) -> Option<Under<'_>> {
-        let listed = changes.iter().map(|(choice, value)| (choice.key, value.value));
-        Under::with(self.search, listed.chain(numbers.iter().map(|of| (of.key, of.value.as_str()))))
-    }
-
-    fn made(&self, changes: &Changes, numbers: &[Number], mistakes: &[&'static Bug]) -> Option<Numbers> {
-        self.may().then(|| self.under(changes, numbers)?.numbers(self.output, mistakes))?
-    }
-
-    fn fit_with(&self, changes: &Changes, numbers: Vec<Number>, mistakes: &[&'static Bug]) -> Option<Fit> {
-        let under = self.may().then(|| self.under(changes, &numbers))??;
-        let mut fit = self.fit(&under, changes, mistakes)?;
-        fit.against_the_stated |= numbers.iter().any(|of| self.search.states(of.key));
-        fit.numbers = numbers;
-        Some(fit)
+    fn made(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Numbers> {
+        self.may().then(|| self.under(changes)?.numbers(self.output, mistakes))?
     }
 }
 
-impl Search<'_> {
-    /// Whether a value of that key is a claim; one of both radii is where either is stated.
-    fn states(&self, key: &str) -> bool {
-        let radii: &[&str] = &["cliprange", "cliprange_low", "cliprange_high"];
-        let also = if key == "cliprange" { radii } else { &[] };
-        self.stated.iter().any(|of| *of == key || also.contains(of))
-    }
+/// Whether a number of that key can show in one of these terms.
+pub(super) fn shows(key: &str, terms: &[&str]) -> bool {
+    KNOBS.iter().any(|knob| knob.key == key && knob.of.iter().any(|of| terms.contains(of)))
 }
 
 /// One number of an output, and what it may be off.

@@ -1,10 +1,9 @@
 //! The step under other settings than the file's.
 
-use super::{Search, Step};
+use super::{Search, Step, changes::Changes};
 use crate::{
     check::{
         bugs::Bug,
-        choices::{Choice, Value},
         compare::{Compared, compare},
         step::Numbers,
     },
@@ -38,21 +37,10 @@ impl<'s> Under<'s> {
         Some(Under { search, step, settings: chosen.settings.as_listed() })
     }
 
-    /// With these values in place of those in use.
-    pub(super) fn changed(
-        search: &'s Search<'s>,
-        changes: &[(&'static Choice, &'static Value)],
-    ) -> Option<Under<'s>> {
-        Under::with(search, changes.iter().map(|(choice, value)| (choice.key, value.value)))
-    }
-
     /// With these settings in place of those in use.
-    pub(super) fn with<'v>(
-        search: &'s Search<'s>,
-        settings: impl Iterator<Item = (&'static str, &'v str)>,
-    ) -> Option<Under<'s>> {
+    pub(super) fn changed(search: &'s Search<'s>, changes: &Changes) -> Option<Under<'s>> {
         let mut flags: Vec<(String, String)> = search.flags.to_vec();
-        for (key, value) in settings {
+        for (key, value) in changes.settings() {
             flags.retain(|(flag, _)| Key::find(&flag.replace('-', "_")).is_none_or(|of| of.name != key));
             flags.push((key.to_owned(), value.to_owned()));
         }

@@ -1,8 +1,11 @@
 //! For a program.
 
-use super::verdict;
+use super::{chapter, verdict};
 use crate::command::json::{at, number};
-use conformance::check::{Finding, Fit, Report, bugs::Bug};
+use conformance::{
+    check::{Finding, Fit, Open, Report, bugs::Bug},
+    report::difference,
+};
 use serde_json::{Map, Value, json};
 
 /// The version of the layout; it changes when a reader of the old one would break.
@@ -25,6 +28,11 @@ pub(super) fn report(file: &str, report: &Report) -> String {
         "not_compared": report.skipped,
         "departures": report.departures,
         "consistent_with": report.consistent,
+        "in_use": report.in_use.iter().map(|of| (of.key.to_owned(), json!(of.value))).collect::<Map<_, _>>(),
+        "open": report.open.iter().map(open).collect::<Vec<_>>(),
+        "too_large_to_infer": report.not_inferred,
+        "contradictions": report.contradictions,
+        "not_0_in_masked_slots": report.masked.iter().map(masked).collect::<Vec<_>>(),
         "settings": settings,
         "ignored_settings": report.chosen.unknown,
         "wrong": report.findings.iter().filter(|finding| finding.failed()).count(),
@@ -43,6 +51,7 @@ fn output(finding: &Finding) -> Value {
         "got": number(of.got),
         "may_differ_by": number(of.allowed),
         "explanations": finding.fits.iter().map(explanation).collect::<Vec<_>>(),
+        "book": chapter(finding.output),
         "pattern": finding.pattern,
         "search_was_cut": finding.cut,
     })
@@ -59,10 +68,20 @@ fn explanation(fit: &Fit) -> Value {
         "follows": follows,
         "against_the_stated": fit.against_the_stated,
         "mistakes": fit.mistakes.iter().map(|bug| mistake(bug)).collect::<Vec<_>>(),
+        "met_to": number(difference(fit.compared.expected, fit.compared.got)),
+        "may_differ_by": number(fit.compared.allowed),
         "is_wrong": fit.is_wrong(),
     })
 }
 
 fn mistake(bug: &Bug) -> Value {
     json!({ "name": bug.name, "in": bug.of, "says": bug.says, "seen": bug.seen })
+}
+
+fn open(open: &Open) -> Value {
+    json!({ "key": open.choice.key, "values": open.values, "would_tell": open.choice.tells })
+}
+
+fn masked((name, not_0, of): &(&'static str, usize, usize)) -> Value {
+    json!({ "name": name, "slots": not_0, "of": of })
 }

@@ -1,6 +1,6 @@
 //! For a comment on a change: what is not as stated first of all, and one line for the rest.
 
-use super::{said, summary, verdict};
+use super::{of_the_file, said, summary, verdict};
 use crate::command::table::{number, small};
 use conformance::check::{Finding, Report};
 
@@ -27,5 +27,6 @@ pub(super) fn report(report: &Report) -> String {
             said(finding).join("<br>").replace('|', "\\|")
         ));
     }
+    of_the_file(report).iter().for_each(|line| text.push_str(&format!("\n{line}\n")));
     text
 }

@@ -1,6 +1,6 @@
 //! For a person: a table, and under a line what its numbers follow.
 
-use super::{said, summary, verdict};
+use super::{of_the_file, said, summary, verdict};
 use crate::command::table::{aligned, folded, number, small};
 use conformance::check::{Finding, Report};
 
@@ -22,6 +22,7 @@ pub(super) fn report(report: &Report) -> String {
     if !report.chosen.unknown.is_empty() {
         text.push_str(&folded("Settings not known and ignored: ", &report.chosen.unknown));
     }
+    of_the_file(report).iter().for_each(|line| text.push_str(&format!("{line}\n")));
     report.departures.iter().for_each(|said| text.push_str(&format!("Departure: {said}.\n")));
     if !report.consistent.is_empty() {
         let names: Vec<String> = report.consistent.iter().map(|name| (*name).to_owned()).collect();

@@ -1,0 +1,118 @@
+//! What is said of a file, and of each of its outputs.
+
+use super::{
+    bugs::Bug,
+    choices::{Choice, Value},
+    compare::{Compared, Verdict},
+    search::{InUse, Number, Open},
+};
+use crate::{budget::Precision, dump::Chosen};
+
+/// Outputs with too few values for more than one change to mean anything.
+pub(super) const COUNTS: [&str; 3] = ["pg_clipfrac", "pg_clipfrac_lower", "vf_clipfrac"];
+
+/// What is said of one output of the file.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Its name in a dump.
+    pub output: &'static str,
+    /// The precision that it was taken to be computed in.
+    pub p: Precision,
+    /// Its worst number under the settings that are stated, or the defaults.
+    pub compared: Compared,
+    /// What its numbers follow instead, where that is beyond the budget: every explanation with the fewest
+    /// changes, conventions first.
+    pub fits: Vec<Fit>,
+    /// Where and how it differs, where nothing explains it.
+    pub pattern: Option<String>,
+    /// Whether the file is too large for every explanation to have been tried.
+    pub cut: bool,
+}
+
+/// Another formula that a file's numbers follow.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// Values other than those stated or the default.
+    pub changed: Vec<(&'static Choice, &'static Value)>,
+    /// Settings at values that no list has.
+    pub numbers: Vec<Number>,
+    /// Whether one of them departs from what the file or a flag states.
+    pub against_the_stated: bool,
+    /// Known mistakes on top of them, the outermost of an output first.
+    pub mistakes: Vec<&'static Bug>,
+    /// The worst number under all of them.
+    pub compared: Compared,
+}
+
+impl Finding {
+    /// Wrong: beyond the budget, and no choice that the file leaves open explains it.
+    pub fn failed(&self) -> bool {
+        self.compared.verdict == Verdict::Failed && !self.is_convention()
+    }
+
+    /// Beyond the budget of the default, but what a trainer chooses where the file states nothing.
+    pub fn is_convention(&self) -> bool {
+        self.fits.iter().any(|fit| !fit.is_wrong())
+    }
+}
+
+impl Fit {
+    /// Whether it is a mistake and no choice that was left open.
+    pub fn is_wrong(&self) -> bool {
+        self.mistakes.iter().any(|bug| bug.is_mistake())
+            || self.against_the_stated
+            || self.changed.iter().any(|(_, value)| value.deviation)
+    }
+
+    /// Whether another one is the same changes.
+    fn is(&self, other: &Fit) -> bool {
+        let values = |fit: &Fit| -> Vec<(&str, &str)> {
+            fit.changed.iter().map(|(choice, value)| (choice.key, value.value)).collect()
+        };
+        let same = |(one, other): (&&Bug, &&Bug)| core::ptr::eq(*one, *other);
+        values(self) == values(other)
+            && self.numbers == other.numbers
+            && self.mistakes.len() == other.mistakes.len()
+            && self.mistakes.iter().zip(&other.mistakes).all(same)
+    }
+}
+
+/// What explains several outputs of a file explains more than what explains one of them. So of a count, which many
+/// changes explain, only those are kept that explain most; and a convention that explains several is kept without the
+/// mistakes that have the same numbers in one of them.
+pub(super) fn narrow(findings: &mut [Finding]) {
+    let all: Vec<Vec<Fit>> = findings.iter().map(|finding| finding.fits.clone()).collect();
+    let reach = |fit: &Fit| all.iter().filter(|fits| fits.iter().any(|other| other.is(fit))).count();
+    for finding in findings.iter_mut().filter(|finding| finding.fits.len() > 1) {
+        let open = |fit: &&Fit| COUNTS.contains(&finding.output) || !fit.is_wrong();
+        let most = finding.fits.iter().filter(open).map(reach).max().unwrap_or(0);
+        if most > 1 {
+            finding.fits.retain(|fit| reach(fit) == most);
+        }
+    }
+}
+
+/// What is said of a file.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The settings, by where they came from.
+    pub chosen: Chosen,
+    /// One for each output of the file that could be computed, in the order of the step.
+    pub findings: Vec<Finding>,
+    /// Outputs of the file that nothing could be compared with.
+    pub skipped: Vec<&'static str>,
+    /// What a flag or the file states otherwise than the dialect that is named does, one sentence each.
+    pub departures: Vec<String>,
+    /// Trainers whose choices have every number of the file; none are tried where one is named.
+    pub consistent: Vec<&'static str>,
+    /// Choices that the numbers have made.
+    pub in_use: Vec<InUse>,
+    /// Choices that they leave open.
+    pub open: Vec<Open>,
+    /// Whether the file was too large to ask for the choices.
+    pub not_inferred: bool,
+    /// One choice at two values in one file, one sentence each.
+    pub contradictions: Vec<String>,
+    /// Outputs that are not 0 in masked slots: how many of them, and of how many.
+    pub masked: Vec<(&'static str, usize, usize)>,
+}

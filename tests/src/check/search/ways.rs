@@ -1,0 +1,208 @@
+//! What one output is searched by, level by level.
+
+use super::{
+    MOST_WORK, Search,
+    changes::{Changes, one_more},
+    under::Under,
+};
+use crate::check::{
+    Fit,
+    bugs::Bug,
+    choices::Choice,
+    compare::{Verdict, alike},
+    finding::COUNTS,
+    step::Numbers,
+};
+use std::cell::Cell;
+
+/// What a formula costs whatever it is of, in tokens.
+const LEAST_WORK: usize = 256;
+
+/// One output, and what it may follow.
+pub(super) struct Ways<'s> {
+    pub(super) search: &'s Search<'s>,
+    pub(super) output: &'static str,
+    /// It, and those before it that are computed.
+    pub(super) terms: Vec<&'static str>,
+    pub(super) choices: Vec<&'static Choice>,
+    pub(super) mistakes: Vec<&'static Bug>,
+    /// What outputs before it have settled, and what all else is tried on top of.
+    pub(super) base: Changes,
+    /// What is left of the work.
+    left: Cell<usize>,
+    /// Whether it was not enough.
+    cut: Cell<bool>,
+}
+
+impl<'s> Ways<'s> {
+    pub(super) fn of(
+        search: &'s Search<'s>,
+        output: &'static str,
+        choices: Vec<&'static Choice>,
+        mistakes: Vec<&'static Bug>,
+        terms: Vec<&'static str>,
+        base: Changes,
+    ) -> Ways<'s> {
+        Ways { search, output, terms, choices, mistakes, base, left: Cell::new(0), cut: Cell::new(false) }
+    }
+
+    /// Every explanation of the fewest changes, and whether the work was cut short of it.
+    pub(super) fn fits(&self, plain: Option<&Numbers>) -> (Vec<Fit>, bool) {
+        self.left.set(MOST_WORK[0]);
+        if let Some(fit) = self.by_what_is_settled() {
+            return (vec![fit], false);
+        }
+        let nothing = Changes::default();
+        let one = self.more(&[nothing.clone()]);
+        let mut fits = self.by_choices(&one, &[]);
+        let alone = self.by_mistakes_alone(plain, &mut fits);
+        if fits.is_empty() && !COUNTS.contains(&self.output) {
+            fits = self.by_number(&nothing, &[]);
+        }
+        if fits.is_empty() && !COUNTS.contains(&self.output) {
+            self.left.set(MOST_WORK[1]);
+            fits = self.by_more(&one, &alone);
+        }
+        (explaining_most(fits), self.cut.get())
+    }
+
+    /// What the outputs before it follow, and no more of it than it takes.
+    fn by_what_is_settled(&self) -> Option<Fit> {
+        if self.base.is_empty() {
+            return None;
+        }
+        let fit = |base: &Changes| self.fit(&Under::changed(self.search, base)?, base, &[]);
+        let mut least = (self.base.clone(), fit(&self.base)?);
+        for key in self.base.keys() {
+            let fewer = least.0.without(key);
+            if let Some(fit) = fit(&fewer) {
+                least = (fewer, fit);
+            }
+        }
+        Some(least.1)
+    }
+
+    fn by_more(&self, one: &[Changes], alone: &[&'static Bug]) -> Vec<Fit> {
+        let two = self.more(one);
+        let mut fits = [self.by_choices(&two, &[]), self.by_each(one, alone)].concat();
+        if fits.iter().all(|fit| fit.against_the_stated) {
+            fits.extend(self.by_pairs(alone));
+        }
+        if fits.is_empty() {
+            fits = self.by_number_and_more(one, alone);
+        }
+        if fits.is_empty() {
+            fits = [self.by_choices(&self.more(&two), &[]), self.by_each(&two, alone)].concat();
+        }
+        fits
+    }
+
+    /// Two numbers of the settings, or one beside a choice or a mistake.
+    fn by_number_and_more(&self, one: &[Changes], alone: &[&'static Bug]) -> Vec<Fit> {
+        let nothing = Changes::default();
+        let two = self.by_gamma_and_lambda(&nothing, &[]);
+        let beside_choice = one.iter().flat_map(|changes| self.by_number(changes, &[]));
+        let beside_mistake = alone.iter().flat_map(|bug| self.by_number(&nothing, &[*bug]));
+        let fits: Vec<Fit> = two.into_iter().chain(beside_choice).chain(beside_mistake).collect();
+        if !fits.is_empty() {
+            return fits;
+        }
+        one.iter().flat_map(|changes| self.by_gamma_and_lambda(changes, &[])).collect()
+    }
+
+    fn more(&self, changes: &[Changes]) -> Vec<Changes> {
+        one_more(changes, &self.choices, &self.base, self.search.chosen)
+    }
+
+    /// Whether one more formula may be tried.
+    pub(super) fn may(&self) -> bool {
+        let tokens = self.search.step.inputs.mask.count().max(LEAST_WORK);
+        let left = self.left.get().checked_sub(tokens);
+        self.cut.set(self.cut.get() || left.is_none());
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// The file under what is settled and these changes.
+    pub(super) fn under(&self, changes: &Changes) -> Option<Under<'_>> {
+        Under::changed(self.search, &self.base.and(changes))
+    }
+
+    fn by_choices(&self, all: &[Changes], mistakes: &[&'static Bug]) -> Vec<Fit> {
+        all.iter().filter_map(|changes| self.may().then(|| self.fit_with(changes, mistakes))?).collect()
+    }
+
+    /// Each of these changes with each of these mistakes.
+    fn by_each(&self, all: &[Changes], mistakes: &[&'static Bug]) -> Vec<Fit> {
+        mistakes.iter().flat_map(|bug| self.by_choices(all, &[*bug])).collect()
+    }
+
+    /// Each mistake alone: those that fit are added; those that change the numbers at all are given back.
+    fn by_mistakes_alone(&self, plain: Option<&Numbers>, fits: &mut Vec<Fit>) -> Vec<&'static Bug> {
+        let Some(under) = self.under(&Changes::default()) else { return Vec::new() };
+        let mut alone = Vec::new();
+        for bug in &self.mistakes {
+            let made = self.may().then(|| under.numbers(self.output, &[*bug]));
+            let Some(numbers) = made.flatten() else { continue };
+            fits.extend(self.fit_of(&under, &self.base, &[*bug], &numbers));
+            if plain.is_none_or(|plain| !alike(plain, &numbers)) {
+                alone.push(*bug);
+            }
+        }
+        alone
+    }
+
+    /// Two mistakes; of one output, in both orders. One of them shows alone; the other may show only in what that one
+    /// reads.
+    fn by_pairs(&self, alone: &[&'static Bug]) -> Vec<Fit> {
+        let Some(under) = self.under(&Changes::default()) else { return Vec::new() };
+        let mut fits = Vec::new();
+        let shows = |bug: &Bug| alone.iter().any(|other| core::ptr::eq(*other, bug));
+        for (at, one) in self.mistakes.iter().enumerate() {
+            for other in self.mistakes[at + 1..].iter().filter(|other| shows(one) || shows(other)) {
+                let orders = [[*one, *other], [*other, *one]];
+                let orders = if one.of == other.of { &orders[..] } else { &orders[..1] };
+                let of_order =
+                    |pair: &[&'static Bug; 2]| self.may().then(|| self.fit(&under, &self.base, pair))?;
+                fits.extend(orders.iter().find_map(of_order));
+            }
+        }
+        fits
+    }
+
+    /// The explanation by what is settled, these changes and these mistakes.
+    pub(super) fn fit_with(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Fit> {
+        let all = self.base.and(changes);
+        self.fit(&Under::changed(self.search, &all)?, &all, mistakes)
+    }
+
+    fn fit(&self, under: &Under, all: &Changes, mistakes: &[&'static Bug]) -> Option<Fit> {
+        let numbers = under.numbers(self.output, mistakes)?;
+        self.fit_of(under, all, mistakes, &numbers)
+    }
+
+    /// The explanation, where the file's numbers are within its budget.
+    fn fit_of(
+        &self,
+        under: &Under,
+        all: &Changes,
+        mistakes: &[&'static Bug],
+        numbers: &Numbers,
+    ) -> Option<Fit> {
+        let compared = under.compared_with(self.output, numbers)?;
+        let against_the_stated = all.keys().any(|key| self.search.states(key));
+        let (changed, numbers, mistakes) = (all.listed.clone(), all.numbers.clone(), mistakes.to_vec());
+        let fit = Fit { changed, numbers, against_the_stated, mistakes, compared };
+        (fit.compared.verdict == Verdict::Passed).then_some(fit)
+    }
+}
+
+/// What leaves the stated as it is explains more than what does not. A convention comes before a mistake with the
+/// same numbers.
+fn explaining_most(mut fits: Vec<Fit>) -> Vec<Fit> {
+    if fits.iter().any(|fit| !fit.against_the_stated) {
+        fits.retain(|fit| !fit.against_the_stated);
+    }
+    fits.sort_by_key(Fit::is_wrong);
+    fits
+}
