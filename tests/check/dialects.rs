@@ -2,20 +2,17 @@
 
 use crate::scene::{Scene, followed};
 use conformance::check::{
+    bugs::{bugs, rows::ROWS},
     check,
     compare::Verdict,
     dialects::{DIALECTS, Dialect},
 };
 
-/// Every setting of a dialect.
-fn settings(dialect: &Dialect) -> impl Iterator<Item = &(&'static str, &'static str)> {
-    dialect.does.iter().chain(dialect.defaults)
-}
-
 /// A file of that trainer, and nothing said of its choices.
 fn file_of(dialect: &Dialect, but: &'static [(&'static str, &'static str)]) -> Scene {
-    let silent = |scene: Scene| settings(dialect).fold(scene, |scene, (key, _)| scene.unsays(key));
-    let made = settings(dialect).chain(but).fold(Scene::rich(), |scene, (key, value)| scene.says(key, value));
+    let settings = dialect.settings();
+    let silent = |scene: Scene| settings.iter().fold(scene, |scene, (key, _)| scene.unsays(key));
+    let made = settings.iter().chain(but).fold(Scene::rich(), |scene, (key, value)| scene.says(key, value));
     let silent = silent(made.complete());
     but.iter().fold(silent, |scene, (key, _)| scene.unsays(key))
 }
@@ -70,4 +67,55 @@ fn a_setting_that_the_file_states_otherwise_than_the_trainer_does_is_a_departure
     let report = file.clone().says("dialect", "verl").report();
     assert_eq!(report.departures, ["eps_at is std by the metadata, and the code of verl has under-root"]);
     assert!(!file.report().consistent.contains(&"verl"));
+}
+
+/// What a trainer is said to do: keys of the table, values that are legal, formulas and rows that are there.
+#[test]
+fn every_entry_of_a_dialect_is_known() {
+    let names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+    for dialect in DIALECTS {
+        assert_eq!(names.iter().filter(|name| **name == dialect.name).count(), 1, "{}", dialect.name);
+        for (name, of) in dialect.forms {
+            let known = bugs().find(|bug| (bug.name, bug.of) == (*name, *of));
+            let bug = known.unwrap_or_else(|| panic!("{}: {name} of {of}", dialect.name));
+            // A mistake that it makes is one whoever makes it.
+            assert_eq!(bug.is_mistake(), dialect.deviation(name).is_some(), "{}: {name}", dialect.name);
+        }
+        let settings = dialect.settings();
+        for (entry, row) in dialect.deviations {
+            let key = |key: &str| key == *entry;
+            let means = dialect.means.iter().any(|(of, ..)| key(of));
+            let held = means
+                || settings.iter().any(|(of, _)| key(of))
+                || dialect.forms.iter().any(|(of, _)| key(of));
+            assert!(held, "{}: {entry}", dialect.name);
+            for id in row.split(", ") {
+                assert!(ROWS.iter().any(|row| row.id == id), "{}: {id}", dialect.name);
+            }
+        }
+    }
+}
+
+/// verl's sum-norm had no mean over the sequences before 0.8.
+#[test]
+fn a_setting_is_read_in_the_sense_that_its_trainer_had() {
+    let made = file_of(dialect("verl"), &[("loss_agg_mode", "token-sum-norm")]);
+    let stated = made.says("loss_agg_mode", "seq-mean-token-sum-norm");
+    let loss = |dialect: &str| stated.clone().says("dialect", dialect).finding("pg_loss");
+    assert_eq!(loss("verl-0.7").compared.verdict, Verdict::Passed);
+    let new = loss("verl");
+    assert!(new.failed());
+    assert_eq!(followed(&new), [["loss_agg_mode = token-sum-norm"]]);
+}
+
+/// k3 is clamped by verl, k1 is not.
+#[test]
+fn clamps_follow_the_estimator_that_the_file_states() {
+    let far = |scene: Scene| scene.tensor("ref_log_probs", &[4, 8], &[-14.0; 32]).says("kl_estimator", "k3");
+    let clamped = far(Scene::rich()).says("kl_clamp_in", "20").says("kl_clamp_out", "10");
+    let kl = clamped.step(|step, s| step.output("kl", s)).unwrap();
+    let file = far(Scene::rich()).with("kl", &kl).says("dialect", "verl");
+    assert_eq!(file.finding("kl").compared.verdict, Verdict::Passed);
+    let plain = far(Scene::rich()).step(|step, s| step.output("kl", s)).unwrap();
+    assert!(file.with("kl", &plain).finding("kl").compared.verdict != Verdict::Passed);
 }

@@ -6,6 +6,7 @@ mod dialects;
 mod figures;
 mod hostile;
 mod inferred;
+mod not_covered;
 mod numbers;
 mod peers;
 mod scene;

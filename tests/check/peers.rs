@@ -23,7 +23,7 @@ fn a_peer_is_recognised_by_its_numbers_alone() {
             report.findings.len() >= 9 && report.findings.iter().all(|finding| !finding.failed()),
             "{peer}"
         );
-        assert_eq!(report.consistent, [peer]);
+        assert!(report.consistent.contains(&peer), "{peer}: {:?}", report.consistent);
     }
 }
 

@@ -117,6 +117,28 @@ impl Scene {
         })
     }
 
+    /// The same without the outputs after that one.
+    pub(crate) fn until(mut self, name: &str) -> Scene {
+        let at = OUTPUTS.iter().position(|output| output.name == name).unwrap();
+        self.tensors.retain(|(of, ..)| OUTPUTS[at + 1..].iter().all(|output| output.name != of));
+        self
+    }
+
+    /// The same with something else in the masked slots of every tensor per token that holds numbers.
+    pub(crate) fn littered(mut self, litter: impl Fn(usize) -> f64) -> Scene {
+        let of = |scene: &Scene, name: &str| scene.tensors.iter().position(|(other, ..)| other == name);
+        let mask = of(&self, "response_mask").map(|at| self.tensors[at].clone());
+        let Some((_, shape, mask)) = mask else { return self };
+        let flags = ["response_mask", "attention_mask", "terminated", "truncated", "dones", "actions"];
+        for (name, of, x) in &mut self.tensors {
+            if *of == shape && !flags.contains(&name.as_str()) {
+                let masked = x.iter_mut().zip(&mask).enumerate().filter(|(_, (_, valid))| **valid == 0.0);
+                masked.for_each(|(at, (x, _))| *x = litter(at));
+            }
+        }
+        self
+    }
+
     /// Writes it to a file of its own and hands it over.
     pub(crate) fn open<T>(&self, what: impl FnOnce(Dump) -> T) -> T {
         self.written(|path| what(Dump::open(path).unwrap()))

@@ -136,8 +136,7 @@ pub const CHOICES: &[Choice] = &[
         REWARD,
         &[
             by("last-valid", "OpenRLHF, TRL 0.11, NeMo-RL"),
-            by("last-attended", "verl"),
-            by("first-pad", "TRL"),
+            by("first-pad", "TRL (B20), allenai/open-instruct's older PPO"),
         ],
     ),
     choice(
@@ -156,7 +155,11 @@ pub const CHOICES: &[Choice] = &[
         "gap",
         "a row with a gap inside, and γλ below 1",
         GAE,
-        &[by("skip", "verl, NeMo-RL"), by("decay", "OpenRLHF, TRL 0.11"), plain("cut")],
+        &[
+            by("skip", "verl, NeMo-RL"),
+            by("decay", "OpenRLHF, TRL 0.11"),
+            by("cut", "open-instruct, where values in a gap are 0"),
+        ],
     ),
     choice(
         "gamma",
@@ -205,6 +208,21 @@ pub const CHOICES: &[Choice] = &[
                 by("std", "CleanRL, SB3, PufferLib"),
                 by("under-root", "verl, TRL, NeMo-RL"),
                 by("var-floor", "OpenRLHF"),
+            ],
+        ),
+        whitens,
+    ),
+    only(
+        choice(
+            "eps",
+            "advantages whose variance is no larger than ε by far",
+            WHITEN,
+            &[
+                by("1e-8", "verl, TRL, OpenRLHF, CleanRL, SB3"),
+                plain("1e-5"),
+                by("1e-6", "verl's GRPO"),
+                by("1e-12", "torchrl, the square of its floor"),
+                mistake("0", "thu-ml/tianshou#1298 (B48)"),
             ],
         ),
         whitens,
@@ -297,6 +315,23 @@ pub const CHOICES: &[Choice] = &[
             &[by("false", "verl's fallback"), by("true", "verl's global batch size")],
         ),
         |s| !matches!(s.agg, reference::Agg::TokenMean | reference::Agg::TokenSum),
+    ),
+    choice(
+        "kl_loss_kind",
+        "log-probs that differ from the reference's, some up and some down",
+        &["kl_loss", "grad_log_probs"],
+        &[
+            by("k3", "verl, NeMo-RL, open-instruct, Liger"),
+            by("k2", "verl and NeMo-RL on demand"),
+            by("abs", "verl on demand"),
+            mistake("k1", "allenai/open-instruct#534 (B73), verl on demand"),
+        ],
+    ),
+    choice(
+        "kl_loss_coef",
+        "a KL loss that is not 0",
+        &["total_loss", "grad_log_probs"],
+        &[plain("0"), by("0.001", "verl"), by("0.04", "Liger"), plain("0.01")],
     ),
     choice(
         "vf_coef",

@@ -3,8 +3,16 @@
 //! What a trainer's code does is a claim where `dialect` names it; what its users set (γ, λ, radii, coefficients) is
 //! only the number that stands where the file says none.
 
-use super::choices::same_value;
-use crate::dump::{BadInput, Chosen, Source, plain};
+mod control;
+mod language;
+mod language_more;
+mod post;
+
+use super::{bugs::Bug, choices::same_value};
+use crate::dump::{BadInput, Chosen, Key, Source, plain};
+
+/// A key and its value.
+type Says = (&'static str, &'static str);
 
 /// One trainer.
 #[derive(Debug, Clone, Copy)]
@@ -12,177 +20,46 @@ pub struct Dialect {
     /// Its name, as `dialect` takes it.
     pub name: &'static str,
     /// What its code does, as settings.
-    pub does: &'static [(&'static str, &'static str)],
+    pub does: &'static [Says],
     /// What its configuration has where a user says nothing.
-    pub defaults: &'static [(&'static str, &'static str)],
+    pub defaults: &'static [Says],
+    /// What its code does beside an estimator of the KL, where a user or its configuration chooses that one.
+    pub of_kl: &'static [(&'static str, &'static [Says])],
+    /// What a setting of its own name means by ours: the key, its value there, ours.
+    pub means: &'static [(&'static str, &'static str, &'static str)],
+    /// Formulas that it uses and that no setting can say, by the names of [`bugs`](super::bugs), with the output.
+    pub forms: &'static [(&'static str, &'static str)],
+    /// Which of all these are wrong, whoever does them: a key or a name, with the row of
+    /// [`rows`](super::bugs::rows).
+    pub deviations: &'static [(&'static str, &'static str)],
 }
 
-/// What most of them do: the larger of two squared errors, and ½ before it.
-const MAX_AND_HALF: [(&str, &str); 2] = [("value_clip_form", "max"), ("vf_half", "true")];
+/// A trainer of whom nothing is known.
+const UNKNOWN: Dialect =
+    Dialect { name: "", does: &[], defaults: &[], of_kl: &[], means: &[], forms: &[], deviations: &[] };
 
-/// The numbers of the post's listing.
-const POST_DEFAULTS: [(&str, &str); 4] =
-    [("gamma", "1"), ("lam", "0.95"), ("cliprange_value", "0.2"), ("vf_coef", "0.5")];
+/// A response that was cut off counts as one that ended, in every trainer of language models.
+pub(super) const NO_BOOTSTRAP: (&str, &str) = ("NoBootstrap", "advantages_raw");
+/// Each rank or minibatch is whitened alone.
+pub(super) const PARTS: (&str, &str) = ("whitened-in-parts", "whitened");
 
-/// The trainers. Those of verl (0.9.1) and OpenRLHF (0.11.2), and GAE of SB3 (2.9.2), are held to what their functions
-/// compute; the others were read, not run.
+/// The trainers. All but DeepSpeed-Chat, NeMo-RL, PufferLib and open-instruct are held to what their own code computes;
+/// those four were read, not run.
 pub const DIALECTS: &[Dialect] = &[
-    Dialect {
-        name: "post",
-        does: &[("value_clip_form", "max"), ("vf_half", "false"), ("eps_at", "std"), ("variance", "sample")],
-        defaults: &POST_DEFAULTS,
-    },
-    Dialect {
-        name: "post-as-printed",
-        does: &[
-            ("listing", "as-printed"),
-            ("value_clip_form", "max"),
-            ("vf_half", "false"),
-            ("eps_at", "std"),
-            ("variance", "sample"),
-        ],
-        defaults: &POST_DEFAULTS,
-    },
-    Dialect {
-        name: "verl",
-        does: &[
-            ("gap", "skip"),
-            ("variance", "sample"),
-            ("eps_at", "under-root"),
-            ("log_ratio_clamp", "20"),
-            ("clipfrac", "effective"),
-            ("ppo_kl_kind", "k1"),
-            ("ppo_kl_of", "clamped"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[
-            ("gamma", "1"),
-            ("lam", "1"),
-            ("clip_ratio_c", "3"),
-            ("cliprange_value", "0.5"),
-            ("entropy_coef", "0"),
-        ],
-    },
-    Dialect {
-        name: "trl",
-        does: &[
-            ("score_at", "first-pad"),
-            ("variance", "sample"),
-            ("eps_at", "under-root"),
-            ("log_ratio_clamp", "off"),
-            ("clip_ratio_c", "off"),
-            ("clipfrac", "effective"),
-            ("entropy_coef", "0"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[("gamma", "1"), ("lam", "0.95"), ("kl_coef", "0.05"), ("vf_coef", "0.1")],
-    },
-    Dialect {
-        name: "trl-0.11",
-        does: &[
-            ("score_at", "last-valid"),
-            ("gap", "decay"),
-            ("variance", "sample"),
-            ("eps_at", "under-root"),
-            ("log_ratio_clamp", "off"),
-            ("clip_ratio_c", "off"),
-            ("clipfrac", "effective"),
-            ("ppo_kl_kind", "k2"),
-            ("entropy_coef", "0"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[("gamma", "1"), ("lam", "0.95"), ("kl_coef", "0.2"), ("vf_coef", "0.1")],
-    },
-    Dialect {
-        name: "openrlhf",
-        does: &[
-            ("kl_clamp_out", "10"),
-            ("score_at", "last-valid"),
-            ("gap", "decay"),
-            ("variance", "population"),
-            ("eps_at", "var-floor"),
-            ("log_ratio_clamp", "20"),
-            ("clipfrac", "effective"),
-            ("ppo_kl_kind", "k1"),
-            ("ppo_kl_of", "raw"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[
-            ("gamma", "1"),
-            ("lam", "1"),
-            ("kl_coef", "0.01"),
-            ("score_clip", "10"),
-            ("cliprange_value", "0.5"),
-            ("entropy_coef", "0"),
-        ],
-    },
-    Dialect {
-        name: "deepspeed-chat",
-        does: &[
-            ("kl_estimator", "k1"),
-            ("whiten", "off"),
-            ("log_ratio_clamp", "off"),
-            ("clip_ratio_c", "off"),
-            ("entropy_coef", "0"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[("gamma", "1"), ("lam", "0.95"), ("kl_coef", "0.1"), ("score_clip", "5")],
-    },
-    Dialect {
-        name: "nemo-rl",
-        does: &[
-            ("kl_clamp_in", "20"),
-            ("kl_clamp_out", "10"),
-            ("score_at", "last-valid"),
-            ("gap", "skip"),
-            ("variance", "sample"),
-            ("eps_at", "under-root"),
-            ("log_ratio_clamp", "off"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[("gamma", "1"), ("lam", "0.95"), ("kl_estimator", "k3"), ("entropy_coef", "0")],
-    },
-    Dialect {
-        name: "cleanrl",
-        does: &[
-            ("done_at", "next-start"),
-            ("variance", "sample"),
-            ("eps_at", "std"),
-            ("log_ratio_clamp", "off"),
-            ("clip_ratio_c", "off"),
-            ("clipfrac", "sign-blind"),
-            ("ppo_kl_kind", "k3"),
-            MAX_AND_HALF[0],
-            MAX_AND_HALF[1],
-        ],
-        defaults: &[("gamma", "0.99"), ("lam", "0.95"), ("vf_coef", "0.5"), ("entropy_coef", "0.01")],
-    },
-    Dialect {
-        name: "sb3",
-        does: &[
-            ("done_at", "next-start"),
-            ("variance", "sample"),
-            ("eps_at", "std"),
-            ("log_ratio_clamp", "off"),
-            ("clip_ratio_c", "off"),
-            ("clipfrac", "sign-blind"),
-            ("ppo_kl_kind", "k3"),
-            ("vf_half", "false"),
-        ],
-        defaults: &[
-            ("gamma", "0.99"),
-            ("lam", "0.95"),
-            ("value_clip_form", "off"),
-            ("vf_coef", "0.5"),
-            ("entropy_coef", "0"),
-        ],
-    },
+    post::POST,
+    post::POST_AS_PRINTED,
+    language::VERL,
+    language::VERL_0_7,
+    language::TRL,
+    language::TRL_0_11,
+    language::OPENRLHF,
+    language_more::DEEPSPEED_CHAT,
+    language_more::NEMO_RL,
+    language_more::OPEN_INSTRUCT,
+    control::CLEANRL,
+    control::SB3,
+    control::TORCHRL,
+    control::PUFFERLIB,
 ];
 
 /// The dialect of that name.
@@ -198,9 +75,34 @@ pub fn find(name: &str) -> Result<&'static Dialect, BadInput> {
 }
 
 impl Dialect {
+    /// Every setting that it has: what its code does, what its configuration has, and what follows from that.
+    pub fn settings(&self) -> Vec<Says> {
+        let mut all: Vec<Says> = self.does.iter().chain(self.defaults).copied().collect();
+        let kind = all.iter().find(|(key, _)| *key == "kl_estimator").map(|(_, value)| *value);
+        all.extend(kind.into_iter().flat_map(|kind| self.beside(kind)));
+        all
+    }
+
+    /// The row by which an entry of it, a key or a formula's name, is wrong whoever does it; none for a convention.
+    pub fn deviation(&self, entry: &str) -> Option<&'static str> {
+        self.deviations.iter().find(|(of, _)| *of == entry).map(|(_, row)| *row)
+    }
+
+    /// Whether it uses this formula, for this output.
+    pub fn has(&self, bug: &Bug) -> bool {
+        self.forms.contains(&(bug.name, bug.of))
+    }
+
+    fn beside(&self, kind: &str) -> impl Iterator<Item = Says> {
+        let of_kind = self.of_kl.iter().find(|(of, _)| *of == kind);
+        of_kind.into_iter().flat_map(|(_, says)| says.iter().copied())
+    }
+
     /// What a flag or the file states otherwise than its code does, one sentence each.
     pub(super) fn departures(&self, said: &Chosen) -> Vec<String> {
-        let stated = self.does.iter().filter_map(|(key, does)| {
+        let kind = said.setting("kl_estimator").filter(|kind| kind.from != Source::Default);
+        let beside = kind.into_iter().flat_map(|kind| self.beside(&kind.value));
+        let stated = self.does.iter().copied().chain(beside).filter_map(|(key, does)| {
             let setting = said.setting(key).filter(|setting| setting.from != Source::Default)?;
             let value = plain(&setting.value);
             (!same_value(&value, does)).then(|| {
@@ -210,13 +112,34 @@ impl Dialect {
         stated.collect()
     }
 
-    /// These flags, and what the dialect has where neither they nor the file say anything.
+    /// These flags, and what the dialect has where neither they nor the file say anything; what the file says in the
+    /// dialect's own sense, in ours.
     pub(super) fn under(&self, said: &Chosen, flags: &[(String, String)]) -> Vec<(String, String)> {
-        let open = |(key, _): &&(&str, &str)| {
-            said.setting(key).is_some_and(|setting| setting.from == Source::Default)
+        let is = |key: &str, value: &str| {
+            said.setting(key).is_some_and(|s| s.from != Source::Default && same_value(&s.value, value))
         };
-        let own = self.does.iter().chain(self.defaults).filter(open);
-        let own = own.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        flags.iter().cloned().chain(own).collect()
+        let meant: Vec<Says> = self
+            .means
+            .iter()
+            .filter(|(key, theirs, _)| is(key, theirs))
+            .map(|(key, _, ours)| (*key, *ours))
+            .collect();
+        let key_of = |flag: &str| Key::find(&flag.replace('-', "_")).map(|key| key.name);
+        let replaced = |flag: &str| meant.iter().any(|(key, _)| key_of(flag) == Some(*key));
+        let open = |(key, _): &Says| {
+            let radius = ["cliprange_low", "cliprange_high"];
+            let given = |key: &str| said.setting(key).is_some_and(|setting| setting.from != Source::Default);
+            !given(key) && !(*key == "cliprange" && radius.into_iter().any(given))
+        };
+        let kind = said.setting("kl_estimator").filter(|kind| kind.from != Source::Default);
+        let mut own: Vec<Says> = self.settings();
+        if let Some(kind) = kind {
+            let beside: Vec<Says> = self.beside(&kind.value).collect();
+            own.retain(|(key, _)| beside.iter().all(|(other, _)| other != key));
+            own.extend(beside);
+        }
+        let kept = flags.iter().filter(|(flag, _)| !replaced(flag)).cloned();
+        let own = own.into_iter().filter(open).chain(meant.iter().copied());
+        kept.chain(own.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect()
     }
 }

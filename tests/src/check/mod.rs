@@ -20,6 +20,7 @@ pub mod choices;
 pub mod compare;
 pub mod dialects;
 pub mod finding;
+pub mod not_covered;
 pub mod place;
 mod search;
 pub mod step;

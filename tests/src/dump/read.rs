@@ -118,7 +118,7 @@ impl Dump {
     }
 
     /// The logits, to be read row by row.
-    pub(super) fn logits(&self) -> Option<Logits> {
+    pub(crate) fn logits(&self) -> Option<Logits> {
         Some(Logits::new(Rows::new(self.stream("logits")?)))
     }
 

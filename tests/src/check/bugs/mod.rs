@@ -1,13 +1,41 @@
 //! Known deviations, as data: what a wrong step puts out, and where it was seen.
 //!
 //! Each is the equation with one mistake in it, in the arithmetic of the budgets, so that a file that has the
-//! mistake is met within its own budget. `S` numbers are those of the errata of the post.
+//! mistake is met within its own budget. `S` numbers are those of the errata of the post, `B` numbers those of
+//! [`rows`], which says of every bug that was collected what holds it.
+//!
+//! | part | mistakes of |
+//! |---|---|
+//! | `logits` | log-probs made from logits |
+//! | `reward` | the KL and the shaped reward |
+//! | `gae`, `ends`, `gaps` | advantages: the recursion, where episodes end, what stands beneath the mask |
+//! | `whiten`, `returns` | what is made of them |
+//! | `policy`, `value`, `entropy`, `total` | the losses |
+//! | `counts`, `slopes` | what is logged beside them, and their gradients |
+//! | `means` | sums over tokens, in all of them |
 
-mod losses;
-mod targets;
+mod counts;
+mod ends;
+mod entropy;
+pub(super) mod gae;
+mod gaps;
+pub(super) mod logits;
+mod means;
+pub(super) mod policy;
+mod returns;
+mod reward;
+pub mod rows;
+mod slopes;
+mod total;
+pub(super) mod value;
+mod whiten;
 
-use super::step::{Numbers, Step};
+use super::{
+    compare::slots,
+    step::{Numbers, Own, Step},
+};
 use crate::budget::{Approx, Grid};
+use nalgebra::DMatrix;
 use reference::{Mask, Settings};
 
 /// One known deviation of one output.
@@ -21,7 +49,7 @@ pub struct Bug {
     pub says: &'static str,
     /// Where it was seen; empty where no project is known.
     pub seen: &'static str,
-    /// The output with the mistake; none where the file lacks what it is made of.
+    /// The output with the mistake; none where the file lacks what it is made of, or cannot show it.
     pub make: fn(&Step, &Settings) -> Option<Numbers>,
     /// Whether it is one.
     pub kind: Kind,
@@ -45,7 +73,7 @@ impl Bug {
     }
 }
 
-const fn bug(
+pub(super) const fn bug(
     name: &'static str,
     of: &'static str,
     says: &'static str,
@@ -62,17 +90,33 @@ const fn form(bug: Bug) -> Bug {
 
 /// Every deviation, in the order of the step.
 pub fn bugs() -> impl Iterator<Item = &'static Bug> {
-    targets::BUGS.iter().chain(losses::BUGS)
+    let terms: [&[Bug]; 14] = [
+        logits::BUGS,
+        reward::BUGS,
+        gae::BUGS,
+        ends::BUGS,
+        gaps::BUGS,
+        whiten::BUGS,
+        returns::BUGS,
+        policy::BUGS,
+        value::BUGS,
+        entropy::BUGS,
+        means::BUGS,
+        counts::BUGS,
+        total::BUGS,
+        slopes::BUGS,
+    ];
+    terms.into_iter().flatten()
 }
 
-fn per_token(numbers: Numbers) -> Option<Grid> {
+pub(super) fn per_token(numbers: Numbers) -> Option<Grid> {
     match numbers {
         Numbers::PerToken(grid) => Some(grid),
         Numbers::Scalar(_) => None,
     }
 }
 
-fn number(numbers: Numbers) -> Option<Approx> {
+pub(super) fn number(numbers: Numbers) -> Option<Approx> {
     match numbers {
         Numbers::Scalar(x) => Some(x),
         Numbers::PerToken(_) => None,
@@ -85,8 +129,41 @@ fn all_slots(mask: &Mask) -> Option<Mask> {
     (mask.count() < b * t_len).then(|| Mask::full(b, t_len))
 }
 
+/// Slots by a rule.
+pub(super) fn mask_of(like: &Mask, has: impl Fn((usize, usize)) -> bool) -> Mask {
+    let (b, t_len) = like.shape();
+    Mask::new(DMatrix::from_fn(b, t_len, |row, t| has((row, t))))
+}
+
 /// What stands at the next slot of the mask, 0 after the last.
 fn next(step: &Step, mask: &Mask, x: &Grid) -> Grid {
     let after = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().find(|next| *next > t);
     step.p.each(mask, |slot| after(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
+}
+
+/// A quantity with what the file has beneath the mask: its own output of that name, else the input.
+fn everywhere(step: &Step, name: &str) -> Option<Grid> {
+    match step.own(name) {
+        Some(Own::PerToken(x)) => Some(step.p.read(x)),
+        _ => step.read(step.beneath(name)),
+    }
+}
+
+/// Of several forms of one mistake, the one whose numbers are nearest to the file's: which rows were one part, how
+/// many parts there were. Its numbers are then held to every one of the file's, as any others.
+pub(super) fn nearest(
+    step: &Step,
+    name: &str,
+    forms: impl IntoIterator<Item = Option<Numbers>>,
+) -> Option<Numbers> {
+    let off = |ours: &Numbers| match (ours, step.own(name)) {
+        (Numbers::Scalar(ours), Some(Own::Scalar(got))) => (ours.value - got).abs(),
+        (Numbers::PerToken(ours), Some(Own::PerToken(got))) => {
+            slots(step.mask_of(name)).map(|slot| (ours[slot].value - got[slot]).abs()).sum()
+        }
+        _ => f64::INFINITY,
+    };
+    // A NaN is farther than any number.
+    let rank = |ours: &Numbers| Some(off(ours)).filter(|off| !off.is_nan()).unwrap_or(f64::INFINITY);
+    forms.into_iter().flatten().min_by(|a, b| rank(a).total_cmp(&rank(b)))
 }

@@ -13,6 +13,7 @@ use crate::check::{
     finding::COUNTS,
     step::Numbers,
 };
+use crate::report::difference;
 use std::cell::Cell;
 
 /// What a formula costs whatever it is of, in tokens.
@@ -28,6 +29,8 @@ pub(super) struct Ways<'s> {
     pub(super) mistakes: Vec<&'static Bug>,
     /// What outputs before it have settled, and what all else is tried on top of.
     pub(super) base: Changes,
+    /// What there is to explain: how far the worst number is off.
+    off: Cell<f64>,
     /// What is left of the work.
     left: Cell<usize>,
     /// Whether it was not enough.
@@ -43,12 +46,16 @@ impl<'s> Ways<'s> {
         terms: Vec<&'static str>,
         base: Changes,
     ) -> Ways<'s> {
-        Ways { search, output, terms, choices, mistakes, base, left: Cell::new(0), cut: Cell::new(false) }
+        let (off, left, cut) = (Cell::new(f64::INFINITY), Cell::new(0), Cell::new(false));
+        Ways { search, output, terms, choices, mistakes, base, off, left, cut }
     }
 
     /// Every explanation of the fewest changes, and whether the work was cut short of it.
     pub(super) fn fits(&self, plain: Option<&Numbers>) -> (Vec<Fit>, bool) {
         self.left.set(MOST_WORK[0]);
+        let under = Under::changed(self.search, &Changes::default());
+        let plainly = under.zip(plain).and_then(|(under, plain)| under.compared_with(self.output, plain));
+        self.off.set(plainly.map_or(f64::INFINITY, |of| difference(of.expected, of.got)));
         if let Some(fit) = self.by_what_is_settled() {
             return (vec![fit], false);
         }
@@ -89,6 +96,7 @@ impl<'s> Ways<'s> {
             fits.extend(self.by_pairs(alone));
         }
         if fits.is_empty() {
+            self.left.set(MOST_WORK[1]);
             fits = self.by_number_and_more(one, alone);
         }
         if fits.is_empty() {
@@ -193,7 +201,8 @@ impl<'s> Ways<'s> {
         let against_the_stated = all.keys().any(|key| self.search.states(key));
         let (changed, numbers, mistakes) = (all.listed.clone(), all.numbers.clone(), mistakes.to_vec());
         let fit = Fit { changed, numbers, against_the_stated, mistakes, compared };
-        (fit.compared.verdict == Verdict::Passed).then_some(fit)
+        // An allowance as wide as what there is to explain explains nothing.
+        (fit.compared.verdict == Verdict::Passed && fit.compared.allowed < self.off.get()).then_some(fit)
     }
 }
 
