@@ -12,7 +12,7 @@ fn made_by(scene: &Scene, key: &str, value: &str, output: &str) -> Option<Scene>
 
 /// Values that nothing in the scene can show: no ratio, KL or score is as large; the
 /// signed fraction counts what the effective one does; a token mean has no rows,
-/// and `terminated` is no `dones`.
+/// `terminated` is no `dones`, and one file is one rank.
 const SILENT: &[(&str, &str)] = &[
     ("kl_clamp_in", "20"),
     ("kl_clamp_out", "10"),
@@ -24,6 +24,7 @@ const SILENT: &[(&str, &str)] = &[
     ("count_empty_rows", "true"),
     ("done_at", "next-start"),
     ("ppo_kl_of", "clamped"),
+    ("whiten_over", "rank"),
 ];
 
 /// Settings that the scene states, or that are no choice but a mistake.

@@ -2,12 +2,15 @@
 
 mod bugs;
 mod choices;
+mod claims;
 mod dialects;
 mod figures;
+mod gradient;
 mod hostile;
 mod inferred;
 mod not_covered;
 mod numbers;
 mod peers;
+mod ranks;
 mod scene;
 mod upstream;

@@ -73,5 +73,6 @@ fn made(scene: &Scene, name: &str, of: &str) -> Vec<f64> {
     match scene.step(|step, s| (formula.make)(step, s)).unwrap() {
         Numbers::Scalar(x) => vec![x.value],
         Numbers::PerToken(grid) => grid.iter().map(|x| x.value).collect(),
+        Numbers::Logits(_) => panic!("{name} is no gradient of logits"),
     }
 }

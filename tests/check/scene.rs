@@ -59,6 +59,7 @@ impl Scene {
                 let x: Vec<f64> = grid.transpose().iter().map(|x| x.value).collect();
                 self.tensor(name, &[grid.nrows(), grid.ncols()], &x)
             }
+            Numbers::Logits(_) => panic!("{name} is never held whole"),
         }
     }
 
@@ -75,6 +76,34 @@ impl Scene {
             .tensor("terminated", &[4, 8], &flags(terminated))
             .tensor("truncated", &[4], &[0.0, 1.0, 0.0, 0.0])
             .tensor("last_values", &[4], &[0.0, 0.75, 0.0, 0.0])
+    }
+
+    /// Every slot valid, of any size.
+    pub(crate) fn sized(b: usize, t_len: usize) -> Scene {
+        Scene::of(b, t_len, 5)
+    }
+
+    /// Some of its rows as a file of its own, so many slots narrower; a scalar stays as it is.
+    pub(crate) fn rows(&self, rows: core::ops::Range<usize>, narrower: usize) -> Scene {
+        let cut = |(name, shape, x): &(String, Vec<usize>, Vec<f64>)| {
+            let Some((b, of_row)) = shape.split_first() else {
+                return (name.clone(), shape.clone(), x.clone());
+            };
+            let (size, last) = (x.len() / b, of_row.first().map_or(1, |t_len| t_len - narrower));
+            let vocab = of_row.get(1).copied().unwrap_or(1);
+            let row = |row: usize| &x[row * size..row * size + last * vocab];
+            let mut shape = shape.clone();
+            shape[0] = rows.len();
+            shape.iter_mut().skip(1).take(1).for_each(|t_len| *t_len -= narrower);
+            (name.clone(), shape, rows.clone().flat_map(row).copied().collect())
+        };
+        Scene { tensors: self.tensors.iter().map(cut).collect(), ..self.clone() }
+    }
+
+    /// Without a tensor.
+    pub(crate) fn without(mut self, name: &str) -> Scene {
+        self.tensors.retain(|(other, ..)| other != name);
+        self
     }
 
     /// As many rows as tokens, so that a (B) tensor broadcasts over (B, L).

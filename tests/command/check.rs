@@ -85,6 +85,7 @@ fn a_number_of_another_class_is_wrong() {
     }
 }
 
+/// But those that say that something stands there.
 #[test]
 fn what_stands_in_masked_slots_changes_no_word() {
     let folder = Folder::new();
@@ -103,7 +104,12 @@ fn what_stands_in_masked_slots_changes_no_word() {
                 .filter(|(_, valid)| **valid == 0.0)
                 .for_each(|(x, _)| *x = garbage);
         }
-        assert_eq!(check(&folder.dump("dirty", &dirty, &[]), &[]).fine(), text);
+        let said = check(&folder.dump("dirty", &dirty, &[]), &[]).fine();
+        let (apart, rest): (Vec<&str>, Vec<&str>) =
+            said.lines().partition(|line| line.starts_with("Not judged: "));
+        assert_eq!(rest.join("\n") + "\n", text);
+        assert_eq!(apart.len(), 1, "{apart:?}");
+        assert!(apart[0].starts_with("Not judged: returns is not 0 in "), "{apart:?}");
     }
 }
 
@@ -159,4 +165,55 @@ fn a_comment_shows_what_is_not_as_stated() {
     assert!(out.starts_with("3 outputs compared"), "{out}");
     assert!(!out.contains("`returns`"), "{out}");
     assert!(out.contains("| `vf_loss` | convention |") && out.contains("| `vf_clipfrac` | wrong |"), "{out}");
+}
+
+/// The ranks of one batch: a scalar that differs is each file's own.
+#[test]
+fn several_files_are_the_ranks_of_one_batch() {
+    let folder = Folder::new();
+    let tensors = complete(&folder);
+    let half = |rows: core::ops::Range<usize>| -> Vec<Tensor> {
+        let cut = |of: &Tensor| match of.shape.first() {
+            Some(b) if *b == B => {
+                let size = of.numbers.len() / B;
+                let mut shape = of.shape.clone();
+                shape[0] = rows.len();
+                tensor(&of.name, &shape, of.numbers[rows.start * size..rows.end * size].to_vec())
+            }
+            _ => of.clone(),
+        };
+        tensors.iter().map(cut).collect()
+    };
+    let [one, two] =
+        [("rank-0", 0..1), ("rank-1", 1..B)].map(|(name, rows)| folder.dump(name, &half(rows), &[]));
+    let both = [one.to_str().unwrap(), two.to_str().unwrap()];
+    let text = ppo(["check", both[0], both[1]]).fine();
+    assert!(text.contains("2 outputs compared") && text.contains("0 wrong."), "{text}");
+    let mut other = half(1..B);
+    other.iter_mut().find(|of| of.name == "vf_loss").unwrap().numbers[0] += 1.0;
+    let other = folder.dump("rank-2", &other, &[]);
+    let ran = ppo(["check", both[0], other.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(1), "{}", ran.out);
+    assert!(ran.out.contains("vf_loss of file 1") && ran.out.contains("vf_loss of file 2"), "{}", ran.out);
+    let mut less = half(1..B);
+    less.retain(|of| of.name != "values");
+    let said = ppo(["check", both[0], folder.dump("rank-3", &less, &[]).to_str().unwrap()]).refused();
+    assert!(said.contains("`values` is in one of them alone"), "{said}");
+}
+
+#[test]
+fn rows_and_the_arithmetic_are_flags() {
+    let folder = Folder::new();
+    let mut tensors = complete(&folder);
+    tensors.iter_mut().find(|tensor| tensor.name == "returns").unwrap().numbers[L + 1] += 0.5;
+    let path = folder.dump("d", &tensors, &[]);
+    let row = |rows| check(&path, &["--rows", rows]);
+    assert!(!said(&row("0..1").fine(), "returns").contains("✗"));
+    assert!(said(&row("1..2").out, "returns").contains("✗"));
+    for wrong in ["1", "a..b", "2..1", "0..99"] {
+        let said = row(wrong).refused();
+        assert!(said.contains("`rows` is"), "{said}");
+    }
+    let text = check(&path, &["--rows", "0..1", "--compute-dtype", "bf16"]).fine();
+    assert!(text.contains("computed in bf16"), "{text}");
 }

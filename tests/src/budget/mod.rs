@@ -24,7 +24,7 @@ pub use precision::Precision;
 pub use step::Budget;
 pub use targets::{WhitenBudget, gae, kl, returns, reward, whiten, whiten_in_order};
 pub use token_pass::{Softmax, as_bf16, both};
-pub use tokens::{entropy_grad_row, entropy_row, log_prob_grad_row, log_softmax_row};
+pub use tokens::{entropy_grad_row, entropy_row, grad_logits_row, log_prob_grad_row, log_softmax_row};
 pub use total_loss::{aggregate, aggregate_grad, counted, kl_grad, kl_loss, total_loss};
 pub use value_loss::{ValueBudget, value_loss, value_loss_grad};
 

@@ -4,9 +4,9 @@
 //! an advantage reaches its whitened form, its return, both losses and every gradient.
 
 use super::{
-    Approx, Grid, Precision, aggregate, counted, entropy_grad_row, entropy_row, gae, kl, kl_loss,
-    log_prob_grad_row, log_softmax_row, policy_loss, policy_loss_grad, returns, reward, total_loss,
-    value_loss, value_loss_grad, whiten,
+    Approx, Grid, Precision, aggregate, counted, entropy_row, gae, grad_logits_row, kl, kl_loss,
+    log_softmax_row, policy_loss, policy_loss_grad, returns, reward, total_loss, value_loss, value_loss_grad,
+    whiten,
 };
 use crate::{
     dump::{BadInput, Chosen, Inputs},
@@ -58,11 +58,8 @@ impl Budget {
         let p = self.p;
         let (g_logp, g_ent) = (self.grid("grad_log_probs")?[slot], self.grid("grad_entropy")?[slot]);
         let action = inputs.actions.as_ref()?[slot];
-        let logp = log_softmax_row(p, z, s.tau);
-        let through_logp = log_prob_grad_row(p, &logp, action, s.tau, g_logp);
-        let logp = log_softmax_row(p, z, s.tau_ent);
-        let through_ent = entropy_grad_row(p, &logp, entropy_row(p, &logp), s.tau_ent, g_ent);
-        Some(through_logp.iter().zip(through_ent).map(|(a, b)| (*a + b).off).collect())
+        let row = grad_logits_row(p, z, action, (s.tau, s.tau_ent), (g_logp, g_ent));
+        Some(row.into_iter().map(|x| x.off).collect())
     }
 
     /// The budget of an evaluation against numbers computed in precision `p` from the same inputs.

@@ -1,4 +1,4 @@
-//! Budgets of what is computed from one row of logits: `eq:log-prob`, `eq:entropy`.
+//! Budgets of what is computed from one row of logits: `eq:log-prob`, `eq:entropy`, and their gradient.
 
 use super::{Approx, Precision};
 
@@ -46,6 +46,24 @@ pub fn entropy_grad_row(p: Precision, logp: &[Approx], ent: Approx, tau: f64, g:
         -g * (pi * *logp + pi * ent) / p.setting(tau)
     };
     logp.iter().map(each).collect()
+}
+
+/// ∂L/∂z through log π(a) and through H: the sum of the two, each at its own temperature.
+pub fn grad_logits_row(
+    p: Precision,
+    logits: &[f64],
+    action: usize,
+    (tau, tau_ent): (f64, f64),
+    (g_logp, g_ent): (Approx, Approx),
+) -> Vec<Approx> {
+    let logp = log_softmax_row(p, logits, tau);
+    let through_logp = log_prob_grad_row(p, &logp, action, tau, g_logp);
+    if g_ent.value == 0.0 && g_ent.off == 0.0 {
+        return through_logp;
+    }
+    let logp = if tau == tau_ent { logp } else { log_softmax_row(p, logits, tau_ent) };
+    let through_ent = entropy_grad_row(p, &logp, entropy_row(p, &logp), tau_ent, g_ent);
+    through_logp.into_iter().zip(through_ent).map(|(a, b)| a + b).collect()
 }
 
 fn probability(p: Precision, logp: Approx) -> Approx {

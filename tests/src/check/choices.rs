@@ -192,6 +192,15 @@ pub const CHOICES: &[Choice] = &[
     ),
     only(
         choice(
+            "whiten_over",
+            "ranks whose advantages differ in mean or deviation",
+            WHITEN,
+            &[by("batch", "verl"), by("rank", "TRL")],
+        ),
+        whitens,
+    ),
+    only(
+        choice(
             "variance",
             "few enough tokens that n and n − 1 differ by more than rounding",
             WHITEN,

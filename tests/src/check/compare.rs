@@ -68,22 +68,29 @@ pub(super) fn slots(mask: &Mask) -> impl Iterator<Item = (usize, usize)> {
 
 /// The worst number of an output of the file against ours; none where the file has none.
 pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
+    if matches!(ours, Numbers::Logits(_)) {
+        return step.compare_probed(ours);
+    }
     let rounding = step.rounding(name);
     let too_many = !step.p.bounds(step.mask_of(name).count());
     let compared = match (ours, step.own(name)?) {
         (Numbers::Scalar(ours), Own::Scalar(got)) => Some(Compared::of(Place::Scalar, *ours, *got, rounding)),
-        (Numbers::PerToken(ours), Own::PerToken(got)) => slots(step.mask_of(name))
+        (Numbers::PerToken(ours), Own::PerToken(got)) => step
+            .compared_slots(name)
             .map(|(row, t)| {
                 let slot = (row, t);
                 Compared::of(Place::Token(row, t), ours[slot], got[slot], rounding)
             })
-            .reduce(|worst, next| {
-                let rank = |of: &Compared| (of.verdict, of.share());
-                if rank(&next) > rank(&worst) { next } else { worst }
-            }),
+            .reduce(|worst, next| if worse(&next, &worst) { next } else { worst }),
         _ => None,
     };
     compared.map(|of| if too_many { Compared { verdict: Verdict::Undetermined, ..of } } else { of })
+}
+
+/// Whether one comparison says worse than another.
+pub(super) fn worse(one: &Compared, other: &Compared) -> bool {
+    let rank = |of: &Compared| (of.verdict, of.share());
+    rank(one) > rank(other)
 }
 
 /// How many numbers of two formulas a file could tell apart.
@@ -93,6 +100,12 @@ pub(super) fn differing(a: &Numbers, b: &Numbers) -> usize {
         (Numbers::Scalar(a), Numbers::Scalar(b)) => differs(*a, *b),
         (Numbers::PerToken(a), Numbers::PerToken(b)) => {
             a.iter().zip(b.iter()).map(|(a, b)| differs(*a, *b)).sum()
+        }
+        (Numbers::Logits(a), Numbers::Logits(b)) => {
+            let of_row = |(a, b): (&Vec<Approx>, &Vec<Approx>)| -> usize {
+                a.iter().zip(b).map(|(a, b)| differs(*a, *b)).sum()
+            };
+            a.iter().zip(b).map(of_row).sum()
         }
         _ => usize::MAX,
     }

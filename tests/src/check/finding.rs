@@ -16,6 +16,8 @@ pub(super) const COUNTS: [&str; 3] = ["pg_clipfrac", "pg_clipfrac_lower", "vf_cl
 pub struct Finding {
     /// Its name in a dump.
     pub output: &'static str,
+    /// The file that it is of, where each of several has its own, from 0.
+    pub rank: Option<usize>,
     /// The precision that it was taken to be computed in.
     pub p: Precision,
     /// Its worst number under the settings that are stated, or the defaults.
@@ -23,6 +25,8 @@ pub struct Finding {
     /// What its numbers follow instead, where that is beyond the budget: every explanation with the fewest
     /// changes, conventions first.
     pub fits: Vec<Fit>,
+    /// Equations of other methods that its numbers are, which are not covered here.
+    pub other_methods: Vec<Fit>,
     /// Where and how it differs, where nothing explains it.
     pub pattern: Option<String>,
     /// Whether the file is too large for every explanation to have been tried.
@@ -40,14 +44,27 @@ pub struct Fit {
     pub against_the_stated: bool,
     /// Known mistakes on top of them, the outermost of an output first.
     pub mistakes: Vec<&'static Bug>,
+    /// Whether the mistakes are those that the dialect that is named makes itself.
+    pub of_the_dialect: bool,
     /// The worst number under all of them.
     pub compared: Compared,
 }
 
 impl Finding {
+    /// Before it is explained.
+    pub(super) fn of(output: &'static str, p: Precision, compared: Compared) -> Finding {
+        let (fits, other_methods) = (Vec::new(), Vec::new());
+        Finding { output, rank: None, p, compared, fits, other_methods, pattern: None, cut: false }
+    }
+
     /// Wrong: beyond the budget, and no choice that the file leaves open explains it.
     pub fn failed(&self) -> bool {
-        self.compared.verdict == Verdict::Failed && !self.is_convention()
+        self.compared.verdict == Verdict::Failed && !self.is_convention() && !self.is_not_covered()
+    }
+
+    /// Another method's numbers, and nothing that is known of this one's.
+    pub fn is_not_covered(&self) -> bool {
+        self.fits.is_empty() && !self.other_methods.is_empty()
     }
 
     /// Beyond the budget of the default, but what a trainer chooses where the file states nothing.
@@ -59,9 +76,28 @@ impl Finding {
 impl Fit {
     /// Whether it is a mistake and no choice that was left open.
     pub fn is_wrong(&self) -> bool {
-        self.mistakes.iter().any(|bug| bug.is_mistake())
+        (!self.of_the_dialect && self.mistakes.iter().any(|bug| bug.is_mistake()))
             || self.against_the_stated
             || self.changed.iter().any(|(_, value)| value.deviation)
+    }
+
+    /// No change at all.
+    pub(super) fn nothing() -> Fit {
+        let compared = Compared {
+            verdict: Verdict::Passed,
+            place: crate::report::Place::Scalar,
+            expected: 0.0,
+            got: 0.0,
+            allowed: 0.0,
+        };
+        Fit {
+            changed: vec![],
+            numbers: vec![],
+            against_the_stated: false,
+            mistakes: vec![],
+            of_the_dialect: false,
+            compared,
+        }
     }
 
     /// Whether another one is the same changes.
@@ -99,10 +135,14 @@ pub struct Report {
     pub chosen: Chosen,
     /// One for each output of the file that could be computed, in the order of the step.
     pub findings: Vec<Finding>,
+    /// Outputs that are another method's by what the file says, each with a sentence.
+    pub not_covered: Vec<(&'static str, String)>,
     /// Outputs of the file that nothing could be compared with.
     pub skipped: Vec<&'static str>,
     /// What a flag or the file states otherwise than the dialect that is named does, one sentence each.
     pub departures: Vec<String>,
+    /// What the dialect that is named does though it is a mistake, one sentence each: it passes.
+    pub deviations: Vec<String>,
     /// Trainers whose choices have every number of the file; none are tried where one is named.
     pub consistent: Vec<&'static str>,
     /// Choices that the numbers have made.

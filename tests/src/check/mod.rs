@@ -25,11 +25,24 @@ pub mod place;
 mod search;
 pub mod step;
 
-use crate::dump::{BadInput, Dump};
+use crate::{
+    budget::Precision,
+    dump::{BadInput, Dump, error::bad},
+};
 pub use finding::{Finding, Fit, Report};
 use search::Search;
 pub use search::{InUse, Number, Open};
+use std::ops::Range;
 use step::Step;
+
+/// What a check is asked beside the settings.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// The rows that per-token outputs are compared in; all of them where none.
+    pub rows: Option<Range<usize>>,
+    /// The arithmetic of the file's numbers; where none, f64 for a term whose tensors are all f64, else f32.
+    pub computed_in: Option<Precision>,
+}
 
 /// Compares every output of a file. Where a flag or the metadata names a dialect, what it does is a claim too.
 ///
@@ -37,31 +50,54 @@ use step::Step;
 ///
 /// If a tensor cannot be read, an input is refused, a flag is, or the dialect is not known.
 pub fn check(dump: &Dump, flags: &[(String, String)]) -> Result<Report, BadInput> {
+    check_as(dump, flags, &Asked::default())
+}
+
+/// The same, of some rows or in another arithmetic.
+///
+/// # Errors
+///
+/// As [`check`], and if there are no such rows.
+pub fn check_as(dump: &Dump, flags: &[(String, String)], asked: &Asked) -> Result<Report, BadInput> {
+    let b = dump.shape().b;
+    let rows = asked.rows.clone().unwrap_or(0..b);
+    if rows.is_empty() || rows.end > b {
+        let (from, to) = (rows.start, rows.end);
+        return Err(bad!("`rows` is {from}..{to}, and must be a..b with a < b ≤ {b}, the rows of the file"));
+    }
     let said = dump.choose(flags)?;
     let dialect = said.dialect.as_deref().map(dialects::find).transpose()?;
     let flags = dialect.map_or_else(|| flags.to_vec(), |dialect| dialect.under(&said, flags));
     let chosen = dump.choose(&flags)?;
     let stated = search::stated(&said, dialect);
-    let step = Step::load(dump, &chosen, step::precision_of(dump, "log_probs"))?;
-    let search = Search::of(dump, &flags, None, step, &chosen, stated);
-    let (mut findings, mut skipped) = (Vec::new(), Vec::new());
+    let p = asked.computed_in.unwrap_or_else(|| step::precision_of(dump, "log_probs"));
+    let step = Step::load(dump, &chosen, p)?.in_rows(rows);
+    let search = Search::of(dump, &flags, asked.computed_in, step, &chosen, dialect, stated);
+    let (mut findings, mut skipped, mut not_covered) = (Vec::new(), Vec::new(), Vec::new());
     let in_file = dump.output_names();
     for name in in_order().filter(|name| in_file.contains(name)) {
+        if let Some(sentence) = search.not_covered(name) {
+            not_covered.push((name, sentence));
+            continue;
+        }
         match search.finding(name)? {
             Some(finding) => findings.push(finding),
             None => skipped.push(name),
         }
     }
+    findings.extend(search.of_ranks()?);
     finding::narrow(&mut findings);
     let inferred = search.in_use(&findings);
     let not_inferred = inferred.is_none();
     let (in_use, open) = inferred.unwrap_or_default();
     Ok(Report {
+        not_covered,
         skipped,
         in_use,
         open,
         not_inferred,
         consistent: if dialect.is_none() { search.consistent() } else { Vec::new() },
+        deviations: dialect.map_or_else(Vec::new, |dialect| search.deviations(dialect, &findings)),
         departures: dialect.map_or_else(Vec::new, |dialect| dialect.departures(&said)),
         contradictions: search.contradictions(&findings),
         masked: search.masked(),

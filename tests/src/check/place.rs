@@ -1,7 +1,7 @@
 //! Where the numbers of an output differ from ours, and in what way, where nothing known explains them.
 
 use super::{
-    compare::{Compared, Verdict, slots},
+    compare::{Compared, Verdict},
     step::{Numbers, Own, Step},
 };
 use crate::report::Place;
@@ -22,8 +22,11 @@ pub fn pattern(step: &Step, output: &str, ours: &Numbers) -> Option<String> {
                 let compared = Compared::of(place, ours[*slot], got[*slot], step.rounding(output));
                 compared.verdict != Verdict::Passed
             };
-            let off: Vec<Off> =
-                slots(mask).filter(differs).map(|slot| (slot, ours[slot].value, got[slot])).collect();
+            let off: Vec<Off> = step
+                .compared_slots(output)
+                .filter(differs)
+                .map(|slot| (slot, ours[slot].value, got[slot]))
+                .collect();
             let ((row, t), expected, found) = *off.first()?;
             let first = format!(
                 "{} of {} tokens differ, first [{row}, {t}]: expected {expected:.6}, got {found:.6}",

@@ -7,7 +7,9 @@
 
 mod changes;
 mod infer;
+mod logits;
 mod numbers;
+mod ranks;
 mod under;
 mod ways;
 
@@ -17,12 +19,13 @@ use super::{
     choices::{CHOICES, Choice},
     compare::{Verdict, compare},
     dialects::Dialect,
-    place,
+    not_covered, place,
     step::{Step, precision_of, reads},
 };
 use crate::{
     budget::Precision,
     dump::{BadInput, Chosen, Dump, KEYS, Source},
+    outputs::GRAD_LOGITS,
 };
 use changes::Changes;
 pub use changes::Number;
@@ -41,6 +44,8 @@ pub(super) struct Search<'a> {
     pub(super) p: Option<Precision>,
     pub(super) step: Step,
     pub(super) chosen: &'a Chosen,
+    /// Whose choices are claims.
+    pub(super) dialect: Option<&'static Dialect>,
     /// Keys whose value is a claim.
     pub(super) stated: Vec<&'static str>,
     /// What the outputs that were compared follow, where that is one convention.
@@ -54,9 +59,10 @@ impl<'a> Search<'a> {
         p: Option<Precision>,
         step: Step,
         chosen: &'a Chosen,
+        dialect: Option<&'static Dialect>,
         stated: Vec<&'static str>,
     ) -> Search<'a> {
-        Search { dump, flags, p, step, chosen, stated, settled: RefCell::default() }
+        Search { dump, flags, p, step, chosen, dialect, stated, settled: RefCell::default() }
     }
 
     /// The precision that an output was computed in.
@@ -66,27 +72,48 @@ impl<'a> Search<'a> {
 
     /// What is said of one output; none where the file lacks what it is made of.
     pub(super) fn finding(&self, output: &'static str) -> Result<Option<Finding>, BadInput> {
+        if output == GRAD_LOGITS.name {
+            return self.of_grad_logits();
+        }
         let (s, p) = (self.chosen.settings.as_listed(), self.precision(output));
         let step = self.step.at(p);
         let ours = step.output(output, &s);
         let Some(compared) = ours.as_ref().and_then(|ours| compare(&step, output, ours)) else {
             return Ok(None);
         };
-        let mut finding = Finding { output, p, compared, fits: Vec::new(), pattern: None, cut: false };
+        let mut finding = Finding::of(output, p, compared);
         if compared.verdict != Verdict::Failed {
             return Ok(Some(finding));
         }
-        (finding.fits, finding.cut) = self.ways(output).fits(ours.as_ref());
+        let ways = self.ways(output);
+        (finding.fits, finding.cut) = ways.fits(ours.as_ref());
+        finding.other_methods = ways.by_other_methods();
         if finding.fits.is_empty() {
             finding.pattern = ours.and_then(|ours| place::pattern(&step, output, &ours));
         }
-        let mut conventions = finding.fits.iter().filter(|fit| !fit.is_wrong() && fit.mistakes.is_empty());
-        if let (Some(fit), None) = (conventions.next(), conventions.next()) {
+        self.settle(&finding);
+        Ok(Some(finding))
+    }
+
+    /// Keeps what a finding follows for the outputs after it, where that is one set of choices: the one convention, or
+    /// else the one departure.
+    fn settle(&self, finding: &Finding) {
+        let (wrong, conventions): (Vec<_>, Vec<_>) = finding.fits.iter().partition(|fit| fit.is_wrong());
+        let open = if conventions.is_empty() { wrong } else { conventions };
+        if let [fit] = open.as_slice()
+            && fit.mistakes.is_empty()
+        {
             let found = Changes { listed: fit.changed.clone(), numbers: fit.numbers.clone() };
             let all = self.settled.borrow().and(&found);
             *self.settled.borrow_mut() = all;
         }
-        Ok(Some(finding))
+    }
+
+    /// Why an output is another method's by what the file says, itself or one that it is computed from.
+    pub(super) fn not_covered(&self, output: &'static str) -> Option<String> {
+        let said = not_covered::by_settings(&self.dump.header().metadata);
+        let terms = self.terms_of(output);
+        said.into_iter().find(|(of, _)| terms.contains(of)).map(|(_, sentence)| sentence)
     }
 
     /// The output, and those before it that are computed since the file lacks them.
@@ -109,7 +136,13 @@ impl<'a> Search<'a> {
         let s = self.chosen.settings.as_listed();
         let of_critic = || terms.iter().any(|term| self.step.is_of_critic(term));
         let masked = choice.key == "score_at" && self.step.may_pay_the_pad() && of_critic();
-        (choice.matters)(&s) && (masked || terms.iter().any(|term| choice.of.contains(term)))
+        // Its entropy part is made by these.
+        let of_logits = ["entropy_coef", "loss_agg_mode", "count_empty_rows"].contains(&choice.key)
+            && terms.contains(&GRAD_LOGITS.name);
+        let of_ranks = choice.key != "whiten_over" || self.dump.ranks().len() > 1;
+        (choice.matters)(&s)
+            && of_ranks
+            && (masked || of_logits || terms.iter().any(|term| choice.of.contains(term)))
     }
 
     fn ways(&self, output: &'static str) -> Ways<'_> {

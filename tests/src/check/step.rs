@@ -4,6 +4,7 @@
 //! lacks is computed, with the mistakes that are at work in it, and so these show in what is made of it.
 
 mod beneath;
+mod gradient;
 mod losses;
 mod reads;
 mod tokens;
@@ -11,16 +12,17 @@ mod tokens;
 use super::{bugs::Bug, compare::slots};
 use crate::{
     budget::{self, Approx, Grid, Precision},
-    dump::{Axes, BadInput, Chosen, Dump, GradOf, Inputs, OUTPUTS as OUTPUT_ROWS},
+    dump::{Axes, BadInput, Chosen, Dump, GradOf, Inputs, OUTPUTS as OUTPUT_ROWS, WhitenOver},
     evaluate::reward_operands,
-    outputs::OUTPUTS,
+    outputs::{GRAD_LOGITS, OUTPUTS},
 };
 use nalgebra::DMatrix;
 use reference::{Mask, Settings};
 use safetensors::Dtype;
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, ops::Range, rc::Rc};
 use tokens::Passes;
 
+pub(super) use gradient::Probe;
 pub(super) use reads::{precision_of, reads};
 
 /// The numbers of one output, each with what another evaluation of it may be off.
@@ -30,10 +32,12 @@ pub enum Numbers {
     Scalar(Approx),
     /// One number a token, b × t_len.
     PerToken(Grid),
+    /// The gradient of the logits of the tokens that are probed.
+    Logits(Vec<Vec<Approx>>),
 }
 
 /// The numbers of one output as they stand in the file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Own {
     /// One number.
     Scalar(f64),
@@ -56,6 +60,12 @@ pub struct Step {
     dtypes: Rc<BTreeMap<&'static str, Dtype>>,
     /// log π and H of the file's logits.
     tokens: Rc<Passes>,
+    /// Tokens whose gradient of the logits is asked for.
+    pub(super) probed: Rc<Vec<Probe>>,
+    /// The rows that per-token outputs are compared in.
+    rows: Range<usize>,
+    /// The rows that are whitened together.
+    together: Vec<Range<usize>>,
     /// What stands in masked slots too.
     beneath: Rc<beneath::Beneath>,
     /// Mistakes at work, the outermost of an output first.
@@ -81,10 +91,14 @@ impl Step {
                 own.extend(dump.output_matrix(name)?.map(|x| (name, Own::PerToken(x))));
             }
         }
+        dtypes.extend(dump.dtype_of_output(GRAD_LOGITS.name).map(|dtype| (GRAD_LOGITS.name, dtype)));
         let (inputs, own, dtypes) = (Rc::new(inputs), Rc::new(own), Rc::new(dtypes));
         let grad_of = chosen.grad_of;
         let beneath = Rc::new(beneath::Beneath::of(dump));
-        let step = Step { p, inputs, grad_of, own, dtypes, tokens, beneath, mistakes: Vec::new() };
+        let (probed, rows, mistakes) = (Rc::default(), 0..dump.shape().b, Vec::new());
+        let together = together(dump, chosen);
+        let step =
+            Step { p, inputs, grad_of, own, dtypes, tokens, probed, rows, together, beneath, mistakes };
         step.read_logits(&chosen.settings.as_listed())?;
         Ok(step)
     }
@@ -98,7 +112,8 @@ impl Step {
     pub(super) fn under(&self, dump: &Dump, chosen: &Chosen) -> Result<Step, BadInput> {
         let mut inputs = Inputs::load(dump, chosen)?;
         inputs.logits = None;
-        let step = Step { inputs: Rc::new(inputs), grad_of: chosen.grad_of, ..self.clone() };
+        let (inputs, together) = (Rc::new(inputs), together(dump, chosen));
+        let step = Step { inputs, together, grad_of: chosen.grad_of, ..self.clone() };
         step.read_logits(&chosen.settings.as_listed())?;
         Ok(step)
     }
@@ -111,6 +126,23 @@ impl Step {
     /// The same for a term that was computed in another precision.
     pub fn at(&self, p: Precision) -> Step {
         Step { p, ..self.clone() }
+    }
+
+    /// The same with another file's numbers of an output.
+    pub(super) fn with_own(&self, name: &'static str, x: DMatrix<f64>) -> Step {
+        let beside = self.own.iter().filter(|(of, _)| **of != name);
+        let copied = beside.map(|(of, own)| (*of, own.clone())).chain([(name, Own::PerToken(x))]).collect();
+        Step { own: Rc::new(copied), ..self.clone() }
+    }
+
+    /// The same, per-token outputs compared in these rows alone.
+    pub(super) fn in_rows(&self, rows: Range<usize>) -> Step {
+        Step { rows, ..self.clone() }
+    }
+
+    /// The slots that an output is compared in.
+    pub(super) fn compared_slots(&self, name: &str) -> impl Iterator<Item = (usize, usize)> {
+        slots(self.mask_of(name)).filter(|(row, _)| self.rows.contains(row))
     }
 
     /// The file's own numbers of an output.
@@ -158,14 +190,14 @@ impl Step {
     pub fn grid(&self, name: &str, s: &Settings) -> Option<Grid> {
         match self.stored(name).or_else(|| self.output(name, s))? {
             Numbers::PerToken(grid) => Some(grid),
-            Numbers::Scalar(_) => None,
+            Numbers::Scalar(_) | Numbers::Logits(_) => None,
         }
     }
 
     fn number(&self, name: &str, s: &Settings) -> Option<Approx> {
         match self.stored(name).or_else(|| self.output(name, s))? {
             Numbers::Scalar(x) => Some(x),
-            Numbers::PerToken(_) => None,
+            Numbers::PerToken(_) | Numbers::Logits(_) => None,
         }
     }
 
@@ -193,6 +225,9 @@ impl Step {
     }
 
     fn formula(&self, name: &str, s: &Settings) -> Option<Numbers> {
+        if name == GRAD_LOGITS.name {
+            return self.grad_logits(s).map(Numbers::Logits);
+        }
         let (p, inputs) = (self.p, &self.inputs);
         let per_token = match name {
             "log_probs" => self.of_logits(s)?.logp(p, &inputs.mask),
@@ -200,10 +235,7 @@ impl Step {
             "kl" => self.kl(s),
             "token_rewards" => self.token_rewards(s),
             "advantages_raw" => self.advantages(s, s.lambda),
-            "whitened" => self.raw(s).map(|adv| match s.whitening {
-                Some(how) => budget::whiten(p, &adv, &inputs.mask, how),
-                None => p.each(&inputs.mask, |slot| adv[slot]),
-            }),
+            "whitened" => self.raw(s).map(|adv| self.whitened(&adv, s)),
             "returns" => self.returns(s),
             "ratio" => self.ratio(s),
             "grad_log_probs" => self.grad_logp(s),
@@ -211,6 +243,22 @@ impl Step {
             _ => None,
         };
         per_token.map(Numbers::PerToken).or_else(|| self.scalar(name, s).map(Numbers::Scalar))
+    }
+
+    fn whitened(&self, adv: &Grid, s: &Settings) -> Grid {
+        let (p, mask) = (self.p, &self.inputs.mask);
+        let Some(how) = s.whitening else { return p.each(mask, |slot| adv[slot]) };
+        if self.together.len() < 2 {
+            return budget::whiten(p, adv, mask, how);
+        }
+        let of_rows = |rows: &Range<usize>| {
+            let (b, t_len) = mask.shape();
+            let has = |row, t| rows.contains(&row) && mask.has((row, t));
+            budget::whiten(p, adv, &Mask::new(DMatrix::from_fn(b, t_len, has)), how)
+        };
+        let all: Vec<Grid> = self.together.iter().map(of_rows).collect();
+        let at = |row: usize| self.together.iter().position(|rows| rows.contains(&row));
+        p.each(mask, |slot| at(slot.0).map_or(p.given(f64::NAN), |rank| all[rank][slot]))
     }
 
     fn kl(&self, s: &Settings) -> Option<Grid> {
@@ -253,12 +301,20 @@ impl Step {
             // A mistake of the advantages is one of these too: they are the same function.
             Some(lambda) => match self.output("advantages_raw", &Settings { lambda, ..*s })? {
                 Numbers::PerToken(adv) => adv,
-                Numbers::Scalar(_) => return None,
+                Numbers::Scalar(_) | Numbers::Logits(_) => return None,
             },
             None => self.raw(s)?,
         };
         let v_old = self.read(self.inputs.old_values.as_ref())?;
         Some(budget::returns(self.p, &from, &v_old, &self.inputs.value_mask))
+    }
+}
+
+/// The rows that are whitened together: all of the batch, or each rank's.
+fn together(dump: &Dump, chosen: &Chosen) -> Vec<Range<usize>> {
+    match chosen.whiten_over {
+        WhitenOver::Batch => vec![0..dump.shape().b],
+        WhitenOver::Rank => dump.ranks(),
     }
 }
 

@@ -5,20 +5,27 @@ mod junit;
 mod markdown;
 mod text;
 
-use super::{Outcome, flags, table::small};
+use super::{
+    Outcome, flags,
+    table::{one_line, small},
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 use conformance::{
     budget::Precision,
-    check::{Finding, Fit, Report, bugs::Bug, check, compare::Verdict},
+    check::{Asked, Finding, Fit, Report, bugs::Bug, check_as, compare::Verdict},
     dump::{BadInput, Dump},
     outputs::{GRAD_LOGITS, OUTPUTS},
     report::difference,
 };
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 /// The subcommand and its flags.
 pub(crate) fn command() -> Command {
-    let file = Arg::new("FILE").required(true).value_parser(value_parser!(PathBuf)).help("A rollout dump");
+    let file = Arg::new("FILE")
+        .required(true)
+        .num_args(1..)
+        .value_parser(value_parser!(PathBuf))
+        .help("A rollout dump, or several: the ranks of one batch");
     let strict = Arg::new("strict")
         .long("strict")
         .action(ArgAction::SetTrue)
@@ -29,8 +36,17 @@ pub(crate) fn command() -> Command {
         .value_parser(PossibleValuesParser::new(["text", "json", "junit", "markdown"]))
         .default_value("text")
         .help("For a person, a program, a CI's test report, or a comment on a change");
+    let rows = Arg::new("rows")
+        .long("rows")
+        .value_name("A..B")
+        .help("Compare per-token outputs in rows A to B − 1 alone");
+    let computed_in = Arg::new("compute-dtype")
+        .long("compute-dtype")
+        .value_name("DTYPE")
+        .value_parser(PossibleValuesParser::new(["f32", "f64", "bf16", "f16"]))
+        .help("The arithmetic of the numbers [default: f64 for a term whose tensors are all f64, else f32]");
     let about = "Compare a dump's own outputs with the equations, and name what they follow instead";
-    flags::with_settings(Command::new("check").about(about).args([file, strict, format])).after_help(
+    flags::with_settings(Command::new("check").about(about).args([file, strict, format, rows, computed_in])).after_help(
         "Each output is computed in f64 from what the file itself holds before it, and may differ by what any order \
          of operations in f32 can (in f64, where every tensor is f64). Exit code 1: an output is wrong; 2: nothing \
          could be compared.",
@@ -39,11 +55,18 @@ pub(crate) fn command() -> Command {
 
 /// Runs the subcommand and gives what it prints.
 pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
-    let path: &PathBuf = matches.get_one("FILE").ok_or_else(|| BadInput::new("FILE is missing"))?;
-    let named = |err: BadInput| BadInput::new(format!("{}: {err}", path.display()));
-    let dump = Dump::open(path).map_err(named)?;
-    let report = check(&dump, &flags::settings(matches)).map_err(named)?;
-    if report.findings.is_empty() {
+    let paths: Vec<&PathBuf> = matches.get_many("FILE").into_iter().flatten().collect();
+    let name = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+    let named = |err: BadInput| BadInput::new(format!("{name}: {err}"));
+    let dump = match paths.as_slice() {
+        [path] => Dump::open(path).map_err(named)?,
+        paths => Dump::open_ranks(paths)?,
+    };
+    let rows = matches.get_one::<String>("rows").map(|rows| range(rows)).transpose()?;
+    let computed_in = matches.get_one::<String>("compute-dtype").map(|dtype| precision(dtype));
+    let asked = Asked { rows, computed_in };
+    let report = check_as(&dump, &flags::settings(matches), &asked).map_err(named)?;
+    if report.findings.iter().all(Finding::is_not_covered) {
         let sentence = "nothing compared: the file holds no output with what it is made of";
         return Err(named(BadInput::new(sentence)));
     }
@@ -51,7 +74,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
         |finding: &Finding| matches!(finding.compared.verdict, Verdict::Undecided | Verdict::Undetermined);
     let wrong = |finding: &Finding| finding.failed() || (matches.get_flag("strict") && open(finding));
     let failed = report.findings.iter().any(wrong) || !report.departures.is_empty();
-    let name = path.display().to_string();
     let text = match matches.get_one::<String>("format").map(String::as_str) {
         Some("json") => json::report(&name, &report),
         Some("junit") => junit::report(&name, &report, wrong),
@@ -61,15 +83,41 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
     Ok(Outcome { failed, text })
 }
 
+/// `a..b` as rows.
+fn range(text: &str) -> Result<Range<usize>, BadInput> {
+    let ends =
+        text.split_once("..").and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+    let said =
+        || BadInput::new(format!("`rows` is `{}`, and must be a..b, two numbers of rows", one_line(text)));
+    ends.map(|(a, b)| a..b).ok_or_else(said)
+}
+
+fn precision(dtype: &str) -> Precision {
+    match dtype {
+        "f64" => Precision::F64,
+        "bf16" => Precision::BF16,
+        "f16" => Precision::F16,
+        _ => Precision::F32,
+    }
+}
+
 /// The verdict as one word.
 fn verdict(finding: &Finding) -> &'static str {
     match finding.compared.verdict {
         _ if finding.failed() => "wrong",
+        Verdict::Failed if finding.is_not_covered() => "not covered",
         Verdict::Passed => "passed",
         Verdict::Failed => "convention",
         Verdict::Undecided => "undecided",
         Verdict::Undetermined => "undetermined",
     }
+}
+
+/// An output as it is shown: with the file that it is of, where each has its own.
+fn title(finding: &Finding) -> String {
+    finding
+        .rank
+        .map_or_else(|| finding.output.to_owned(), |rank| format!("{} of file {}", finding.output, rank + 1))
 }
 
 /// What is said under an output: each explanation, or where the numbers differ.
@@ -92,6 +140,11 @@ fn said(finding: &Finding) -> Vec<String> {
             (!same.is_empty()).then(|| format!("The same numbers here as {} would give.", same.join(", "))),
         );
     }
+    lines.extend(finding.other_methods.iter().flat_map(|fit| {
+        fit.mistakes
+            .iter()
+            .map(|bug| format!("Not covered: these are the numbers of {}: {}.", bug.name, bug.says))
+    }));
     if finding.failed() && finding.fits.is_empty() {
         let pattern = finding.pattern.as_deref().unwrap_or("its numbers are of another class");
         lines.push(format!("No known choice or mistake explains it: {pattern}."));
@@ -151,7 +204,9 @@ fn mistake(bug: &Bug, output: &str) -> String {
 
 /// What the numbers say of the choices, and of the file as a whole.
 fn of_the_file(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> =
+        report.not_covered.iter().map(|(name, why)| format!("Not covered: {name}, since {why}.")).collect();
+    lines.extend(report.deviations.iter().map(|said| format!("A deviation of that trainer's own: {said}.")));
     if !report.in_use.is_empty() {
         let all: Vec<String> = report.in_use.iter().map(|of| format!("{}: {}", of.key, of.value)).collect();
         lines.push(format!("By the numbers: {}.", all.join("; ")));
@@ -188,7 +243,7 @@ fn summary(report: &Report) -> String {
     format!(
         "{} outputs compared, computed in {arithmetic}: {} as stated or by default, {} by another convention, {} not \
          decided, {} wrong.",
-        report.findings.len(),
+        report.findings.iter().filter(|finding| !finding.is_not_covered()).count(),
         count(&["passed"]),
         count(&["convention"]),
         count(&["undecided", "undetermined"]),

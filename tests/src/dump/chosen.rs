@@ -19,6 +19,15 @@ pub enum GradOf {
     KlLoss,
 }
 
+/// Which tokens the statistics of the whitening run over, where several files are the ranks of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhitenOver {
+    /// All of the batch.
+    Batch,
+    /// Those of a rank, each its own.
+    Rank,
+}
+
 /// Where the value of a setting came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -81,6 +90,8 @@ pub struct Chosen {
     pub settings: reference::Settings,
     /// The slot of a `dones` flag.
     pub done_at: DoneAt,
+    /// Which tokens are whitened together.
+    pub whiten_over: WhitenOver,
     /// S of the sum-norm modes, the padded width unless said.
     pub loss_scale_factor: f64,
     /// The trainer whose defaults `check` assumes.

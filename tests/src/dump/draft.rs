@@ -1,6 +1,6 @@
 //! The settings while they are being read, and how each kind of value is.
 
-use super::GradOf;
+use super::{GradOf, WhitenOver};
 use reference::{
     Agg, ClipFrac, CountRows, DoneAt, EpsAt, Gap, Kl, KlGrad, KlOf, Listing, ScoreAt, Settings, ShiftMean,
     ValueClip, Variance, Whitening,
@@ -16,6 +16,7 @@ pub(super) struct Draft {
     pub(super) rows: CountRows,
     pub(super) loss_scale_factor: f64,
     pub(super) done_at: DoneAt,
+    pub(super) whiten_over: WhitenOver,
     pub(super) dialect: Option<String>,
     pub(super) grad_of: GradOf,
 }
@@ -47,6 +48,7 @@ impl Draft {
             rows: CountRows::WithTokens,
             loss_scale_factor: 1.0,
             done_at: DoneAt::Transition,
+            whiten_over: WhitenOver::Batch,
             dialect: None,
             grad_of: GradOf::TotalLoss,
         }
@@ -146,6 +148,7 @@ words!(score_at -> ScoreAt {
 });
 words!(gap -> Gap { "skip" => Gap::Skip, "decay" => Gap::Decay, "cut" => Gap::Cut });
 words!(done_at -> DoneAt { "transition" => DoneAt::Transition, "next-start" => DoneAt::NextStart });
+words!(whiten_over -> WhitenOver { "batch" => WhitenOver::Batch, "rank" => WhitenOver::Rank });
 words!(variance -> Variance { "sample" => Variance::Sample, "population" => Variance::Population });
 words!(eps_at -> EpsAt {
     "std" => EpsAt::Std, "under-root" => EpsAt::UnderRoot, "var-floor" => EpsAt::VarFloor,

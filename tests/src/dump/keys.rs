@@ -2,7 +2,7 @@
 
 use super::draft::{
     Draft, agg, at_least_zero, clip_frac, done_at, eps_at, finite, gap, grad_of, kl, kl_loss, kl_of, listing,
-    name_or_off, or_off, positive, radius, score_at, switch, unit, value_clip, variance,
+    name_or_off, or_off, positive, radius, score_at, switch, unit, value_clip, variance, whiten_over,
 };
 use reference::{CountRows, Half, ShiftMean};
 use std::fmt;
@@ -143,6 +143,8 @@ pub const KEYS: &[Key] = &[
         |d, x| d.done_at = done_at(x)?),
     key!("whiten", [], Value("on"), "on or off", "whether advantages are whitened",
         |d, x| d.whiten = switch(x)?),
+    key!("whiten_over", [], Value("batch"), "batch or rank", "which tokens are whitened together, of several files",
+        |d, x| d.whiten_over = whiten_over(x)?),
     key!("shift_mean", [], Value("true"), BOOL, "whether whitening takes the mean away",
         |d, x| d.whitening.shift_mean = if switch(x)? { ShiftMean::Yes } else { ShiftMean::No }),
     key!("variance", [], Value("sample"), "sample or population", "n − 1 or n",

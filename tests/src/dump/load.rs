@@ -99,7 +99,7 @@ impl Inputs {
 
 /// The policy's mask and the critic's, after what the settings make valid.
 fn masks(dump: &Dump, settings: &Settings) -> Result<(Mask, Mask), BadInput> {
-    let full = || Mask::full(dump.shape().b, dump.shape().t_len);
+    let full = || dump.every_slot();
     let own = dump.mask("response_mask")?.unwrap_or_else(full);
     let mask = if settings.listing.unmasked { full() } else { own };
     if mask.count() == 0 {

@@ -3,7 +3,7 @@
 use super::{
     BadInput,
     error::{bad, plain},
-    tensor::Stream,
+    stream::Stream,
 };
 
 /// A (B, L, V) tensor of the file, read row by row: one token's V numbers, in any order of tokens; in the

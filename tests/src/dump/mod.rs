@@ -3,6 +3,7 @@
 //! | part | is |
 //! |---|---|
 //! | [`Dump::open`] | the header, bounded and checked; roles and shapes; nothing else is read |
+//! | [`Dump::open_ranks`] | several files as the ranks of one batch |
 //! | [`Dump::choose`] | flags over metadata over defaults: [`Chosen`] |
 //! | [`Inputs::load`] | what the step reads, checked so that the reference has nothing to refuse |
 //! | [`Dump::output_scalar`], [`Dump::output_matrix`], [`Dump::output_rows`] | the file's own outputs |
@@ -30,14 +31,16 @@ mod logits;
 mod names;
 mod needs;
 mod outputs;
+mod ranks;
 mod read;
 mod roles;
 mod settings;
 mod shape;
+pub(crate) mod stream;
 pub(crate) mod tensor;
 pub(crate) mod write;
 
-pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source};
+pub use chosen::{Chosen, Facts, GradOf, Scores, Setting, Source, WhitenOver};
 pub use error::BadInput;
 pub(crate) use error::plain;
 pub use header::{Header, LONGEST_HEADER, Tensor};
@@ -56,12 +59,24 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// An open dump whose header has been checked.
+/// An open dump whose header has been checked: one file, or several that are the ranks of one batch.
 #[derive(Debug, Clone)]
 pub struct Dump {
-    file: Arc<Mutex<File>>,
+    /// The files.
+    parts: Arc<Vec<Part>>,
+    /// Theirs together.
     header: Header,
     roles: Roles,
+    shape: Shape,
+    /// Scalars that are each rank's own.
+    apart: Vec<&'static str>,
+}
+
+/// One file.
+#[derive(Debug, Clone)]
+struct Part {
+    file: Arc<Mutex<File>>,
+    header: Header,
     shape: Shape,
 }
 
@@ -77,7 +92,8 @@ impl Dump {
         let header = header::read(&mut file)?;
         let roles = Roles::of(header.tensors.iter().map(|tensor| tensor.name.as_str()))?;
         let shape = shape::check(&header, &roles)?;
-        Ok(Dump { file: Arc::new(Mutex::new(file)), header, roles, shape })
+        let part = Part { file: Arc::new(Mutex::new(file)), header: header.clone(), shape: shape.clone() };
+        Ok(Dump { parts: Arc::new(vec![part]), header, roles, shape, apart: Vec::new() })
     }
 
     /// The header.
@@ -112,9 +128,5 @@ impl Dump {
     /// As [`choose`].
     pub fn choose(&self, flags: &[(String, String)]) -> Result<Chosen, BadInput> {
         choose(flags, &self.header.metadata, self.facts())
-    }
-
-    fn file(&self) -> &Arc<Mutex<File>> {
-        &self.file
     }
 }

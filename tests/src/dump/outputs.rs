@@ -1,9 +1,6 @@
 //! What the file says that the step computes, and what it holds beneath the mask: read on demand, every value legal.
 
-use super::{
-    BadInput, Dump, Rows, Tensor,
-    tensor::{self, Stream},
-};
+use super::{BadInput, Dump, Rows, Tensor, tensor};
 use nalgebra::DMatrix;
 use safetensors::Dtype;
 
@@ -22,7 +19,7 @@ impl Dump {
     pub fn output_scalar(&self, name: &str) -> Result<Option<f64>, BadInput> {
         let Some(tensor) = self.output(name) else { return Ok(None) };
         let mut one = Vec::new();
-        Stream::new(self.file(), tensor).numbers(0, 1, &mut one)?;
+        self.stream_of(tensor).numbers(0, 1, &mut one)?;
         Ok(one.first().copied())
     }
 
@@ -34,7 +31,7 @@ impl Dump {
     /// If the file cannot be read.
     pub fn output_matrix(&self, name: &str) -> Result<Option<DMatrix<f64>>, BadInput> {
         let Some(tensor) = self.output(name) else { return Ok(None) };
-        let mut stream = Stream::new(self.file(), tensor);
+        let mut stream = self.stream_of(tensor);
         tensor::matrix(&mut stream, 0.0, tensor::number(tensor)?, |_, x| Ok(x)).map(Some)
     }
 
@@ -45,13 +42,13 @@ impl Dump {
     /// If the file cannot be read.
     pub fn input_matrix(&self, name: &str) -> Result<Option<DMatrix<f64>>, BadInput> {
         let Some(tensor) = self.input(name) else { return Ok(None) };
-        let mut stream = Stream::new(self.file(), tensor);
+        let mut stream = self.stream_of(tensor);
         tensor::matrix(&mut stream, 0.0, tensor::number(tensor)?, |_, x| Ok(x)).map(Some)
     }
 
     /// A (B, L, V) tensor, `grad_logits`, to be read row by row; none where the file has none.
     pub fn output_rows(&self, name: &str) -> Option<Rows> {
-        Some(Rows::new(Stream::new(self.file(), self.output(name)?)))
+        Some(Rows::new(self.stream_of(self.output(name)?)))
     }
 
     /// The dtype that an output is stored in; none where the file has none.

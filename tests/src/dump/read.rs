@@ -3,7 +3,8 @@
 use super::{
     BadInput, Dump, Logits, Rows, Tensor,
     error::{bad, plain},
-    tensor::{self, Stream},
+    stream::Stream,
+    tensor,
 };
 use nalgebra::{DMatrix, DVector};
 use reference::{Mask, Settings};
@@ -31,7 +32,7 @@ impl Dump {
     }
 
     fn stream(&self, name: &str) -> Option<Stream> {
-        Some(Stream::new(self.file(), self.input(name)?))
+        Some(self.stream_of(self.input(name)?))
     }
 
     /// Flags of which every one is read.

@@ -43,6 +43,7 @@ pub fn choose(
     Ok(Chosen {
         settings: draft.settings(),
         done_at: draft.done_at,
+        whiten_over: draft.whiten_over,
         loss_scale_factor: draft.loss_scale_factor,
         dialect: draft.dialect,
         grad_of: draft.grad_of,

@@ -3,6 +3,7 @@
 use super::{
     BadInput, Tensor,
     error::{bad, plain},
+    stream::Stream,
 };
 use half::{bf16, f16};
 use nalgebra::DMatrix;
@@ -19,11 +20,11 @@ const BUFFER: usize = 64 << 10;
 /// The bytes of one element as a value.
 pub(crate) type Widen<T> = fn(&[u8]) -> T;
 
-/// The elements of one tensor, from anywhere in it, through a buffer of 64 KiB.
+/// The elements of one tensor of one file, from anywhere in it, through a buffer of 64 KiB.
 ///
 /// To read on where the last reading ended costs no seek inside the buffer.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(super) struct Piece {
     file: Arc<Mutex<File>>,
     tensor: Tensor,
     buffer: Vec<u8>,
@@ -31,14 +32,14 @@ pub(crate) struct Stream {
     at: u64,
 }
 
-impl Stream {
-    pub(crate) fn new(file: &Arc<Mutex<File>>, tensor: &Tensor) -> Stream {
-        Stream { file: Arc::clone(file), tensor: tensor.clone(), buffer: Vec::new(), at: 0 }
+impl Piece {
+    pub(super) fn new(file: &Arc<Mutex<File>>, tensor: &Tensor) -> Piece {
+        Piece { file: Arc::clone(file), tensor: tensor.clone(), buffer: Vec::new(), at: 0 }
     }
 
-    /// The tensor that is read.
-    pub(crate) fn tensor(&self) -> &Tensor {
-        &self.tensor
+    /// Its axes in that file.
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.tensor.shape
     }
 
     /// Elements `first..first + count`, each handed to `take` with its index.
@@ -46,7 +47,7 @@ impl Stream {
     /// # Errors
     ///
     /// If the file cannot be read there, or `take` refuses.
-    pub(crate) fn each<T>(
+    pub(super) fn each<T>(
         &mut self,
         first: usize,
         count: usize,
@@ -89,29 +90,6 @@ impl Stream {
             return Err(bad!("`{}` cannot be read: {err}", plain(&self.tensor.name)));
         }
         Ok(0)
-    }
-
-    /// Elements `first..first + count` as numbers, in place of what `into` held.
-    ///
-    /// # Errors
-    ///
-    /// If the dtype is none of numbers, the elements are not there, or the file cannot be read.
-    pub(crate) fn numbers(
-        &mut self,
-        first: usize,
-        count: usize,
-        into: &mut Vec<f64>,
-    ) -> Result<(), BadInput> {
-        if first.checked_add(count).is_none_or(|end| end > self.tensor.len()) {
-            let (name, len) = (plain(&self.tensor.name), self.tensor.len());
-            return Err(bad!("`{name}` has {len} elements, and {count} from {first} on were asked for"));
-        }
-        let widen = number(&self.tensor)?;
-        into.clear();
-        self.each(first, count, widen, |_, x| {
-            into.push(x);
-            Ok(())
-        })
     }
 }
 
@@ -183,7 +161,7 @@ pub(crate) fn matrix<T, M: nalgebra::Scalar>(
     of: Widen<T>,
     mut take: impl FnMut((usize, usize), T) -> Result<M, BadInput>,
 ) -> Result<DMatrix<M>, BadInput> {
-    let shape = &stream.tensor.shape;
+    let shape = &stream.tensor().shape;
     let (rows, columns) = (shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1));
     let mut out = DMatrix::from_element(rows, columns, fill);
     stream.each(0, rows * columns, of, |index, x| {

@@ -5,7 +5,7 @@ use crate::dump::{
     BadInput, Entry, Header,
     error::{bad, plain},
     header,
-    tensor::Stream,
+    stream::Stream,
     write,
 };
 use nalgebra::DMatrix;

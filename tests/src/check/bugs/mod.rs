@@ -112,14 +112,14 @@ pub fn bugs() -> impl Iterator<Item = &'static Bug> {
 pub(super) fn per_token(numbers: Numbers) -> Option<Grid> {
     match numbers {
         Numbers::PerToken(grid) => Some(grid),
-        Numbers::Scalar(_) => None,
+        Numbers::Scalar(_) | Numbers::Logits(_) => None,
     }
 }
 
 pub(super) fn number(numbers: Numbers) -> Option<Approx> {
     match numbers {
         Numbers::Scalar(x) => Some(x),
-        Numbers::PerToken(_) => None,
+        Numbers::PerToken(_) | Numbers::Logits(_) => None,
     }
 }
 

@@ -3,11 +3,13 @@
 use super::{MOST_WORK, Search, changes::Changes, under::Under};
 use crate::check::{
     Finding,
+    bugs::{Bug, bugs},
     choices::{CHOICES, Choice, same_value},
     compare::Verdict,
     dialects::{DIALECTS, Dialect},
     step::Own,
 };
+use std::cell::Cell;
 
 /// What the users of every trainer set.
 const USERS: [&str; 20] = [
@@ -59,7 +61,7 @@ impl Search<'_> {
         let settled = self.settled.borrow();
         let terms: Vec<_> = met.iter().map(|finding| (*finding, self.terms_of(finding.output))).collect();
         let (mut made, mut open) = (Vec::new(), Vec::new());
-        let mut left = MOST_WORK[1];
+        let left = Cell::new(MOST_WORK[0] / 2);
         for choice in CHOICES.iter().filter(|choice| choice.key != "listing") {
             let of: Vec<_> =
                 terms.iter().filter(|(_, terms)| self.matters(choice, terms)).map(|(of, _)| *of).collect();
@@ -70,8 +72,7 @@ impl Search<'_> {
             let others = choice.values.iter().filter(|value| !same_value(value.value, &used));
             let mut alike = Vec::new();
             for value in others {
-                left = left.checked_sub(of.len() * self.step.inputs.mask.count())?;
-                if self.fits_all(&of, &settled.with_value(choice, value)) {
+                if self.fits_all(&of, &settled.with_value(choice, value), &left)? {
                     alike.push(value.value.to_owned());
                 }
             }
@@ -91,12 +92,17 @@ impl Search<'_> {
             || (finding.compared.verdict == Verdict::Failed && by_convention())
     }
 
-    fn fits_all(&self, of: &[&Finding], changes: &Changes) -> bool {
-        let Some(under) = Under::changed(self, changes) else { return false };
-        let passes = |finding: &&Finding| {
-            under.compared(finding.output, &[]).is_some_and(|compared| compared.verdict == Verdict::Passed)
-        };
-        of.iter().all(passes)
+    /// Whether all of these pass under other settings; none where that is more work than is left.
+    fn fits_all(&self, of: &[&Finding], changes: &Changes, left: &Cell<usize>) -> Option<bool> {
+        let Some(under) = Under::changed(self, changes) else { return Some(false) };
+        for finding in of {
+            left.set(left.get().checked_sub(self.step.inputs.mask.count())?);
+            let compared = under.compared(finding.output, &[]);
+            if compared.is_none_or(|compared| compared.verdict != Verdict::Passed) {
+                return Some(false);
+            }
+        }
+        Some(true)
     }
 
     /// The trainers whose code has every number of the file, where the file is small enough to try them all. What
@@ -124,9 +130,39 @@ impl Search<'_> {
             }
         }
         let Some(under) = Under::of(self, &flags) else { return false };
-        let outputs = self.dump.output_names().into_iter();
-        let mut compared = outputs.filter_map(|name| under.compared(name, &[])).peekable();
-        compared.peek().is_some() && compared.all(|compared| compared.verdict == Verdict::Passed)
+        let passes = |name: &'static str, mistakes: &[&'static Bug]| {
+            under.compared(name, mistakes).map(|compared| compared.verdict == Verdict::Passed)
+        };
+        // A formula of its own, of the output or of one before it.
+        let by_form = |name: &'static str| {
+            let terms = self.terms_of(name);
+            let forms = bugs().filter(|bug| dialect.has(bug) && terms.contains(&bug.of));
+            forms.into_iter().any(|bug| passes(name, &[bug]) == Some(true))
+        };
+        let outputs = self.dump.output_names().into_iter().filter(|name| self.not_covered(name).is_none());
+        let mut met = outputs.filter_map(|name| Some(passes(name, &[])? || by_form(name))).peekable();
+        met.peek().is_some() && met.all(|met| met)
+    }
+
+    /// What the dialect that is named does though it is a mistake whoever does it, where an output shows it: its settings,
+    /// and its formulas that the numbers follow.
+    pub(in crate::check) fn deviations(&self, dialect: &Dialect, findings: &[Finding]) -> Vec<String> {
+        let shown = |key: &str| {
+            let choice = CHOICES.iter().find(|choice| choice.key == key);
+            choice.is_some_and(|choice| {
+                findings.iter().any(|finding| self.matters(choice, &self.terms_of(finding.output)))
+            })
+        };
+        let settings = dialect.settings().into_iter().filter_map(|(key, value)| {
+            let row = dialect.deviation(key).filter(|_| shown(key))?;
+            Some(format!("{key} is {value} ({row}), as {} has it", dialect.name))
+        });
+        let own = findings.iter().flat_map(|finding| &finding.fits).filter(|fit| fit.of_the_dialect);
+        let wrong = own.flat_map(|fit| &fit.mistakes).filter(|bug| bug.is_mistake());
+        let formulas = wrong.map(|bug| format!("{} in {}, as {} has it", bug.name, bug.of, dialect.name));
+        let mut said: Vec<String> = settings.chain(formulas).collect();
+        said.dedup();
+        said
     }
 
     /// Outputs that follow different values of one choice.

@@ -37,8 +37,8 @@ const CLIPPED: &[&str] = &["pg_loss"];
 const MEANS: &[&str] = &["pg_loss", "vf_loss", "entropy_loss", "kl_loss", "grad_log_probs", "grad_values"];
 
 const KNOBS: &[Knob] = &[
-    knob("temperature", &["log_probs", "entropy"], (0.05, 20.0), true),
-    knob("entropy_temperature", &["entropy"], (0.05, 20.0), true),
+    knob("temperature", &["log_probs", "entropy", "grad_logits"], (0.05, 20.0), true),
+    knob("entropy_temperature", &["entropy", "grad_logits"], (0.05, 20.0), true),
     knob("kl_coef", &["token_rewards"], (-2.0, 2.0), false),
     knob("score_clip", &["token_rewards"], (0.01, 100.0), true),
     knob("gamma", &["advantages_raw"], (0.0, 1.0), false),
@@ -52,7 +52,7 @@ const KNOBS: &[Knob] = &[
     knob("cliprange_value", &["vf_loss"], (1e-3, 100.0), true),
     knob("loss_scale_factor", MEANS, (1.0, 1e6), true),
     knob("vf_coef", &["total_loss", "grad_values"], (-4.0, 4.0), false),
-    knob("entropy_coef", &["total_loss"], (-1.0, 1.0), false),
+    knob("entropy_coef", &["total_loss", "grad_logits"], (-1.0, 1.0), false),
     knob("kl_loss_coef", &["total_loss", "grad_log_probs"], (-2.0, 2.0), false),
 ];
 
@@ -79,12 +79,14 @@ impl Ways<'_> {
         let off_at = |x: f64| -> Option<(f64, f64)> {
             let with = changes.with_number(Number { key: knob.key, value: format!("{x:?}") });
             let (ours, off) = match (knob.key, place) {
-                ("temperature" | "entropy_temperature", Place::Token(row, t)) if mistakes.is_empty() => {
+                ("temperature" | "entropy_temperature", Place::Token(row, t))
+                    if mistakes.is_empty() && ["log_probs", "entropy"].contains(&self.output) =>
+                {
                     let s = self.under(&with)?.settings;
                     let step = self.search.step.at(self.search.precision(self.output));
                     step.of_row((row, t), self.output, &s)?
                 }
-                _ => one_of(&self.made(&with, mistakes)?, place)?,
+                _ => one_of(&self.search.step, &self.made(&with, mistakes)?, place)?,
             };
             (ours.is_finite() && off.is_finite()).then_some((ours - got, off))
         };
@@ -160,10 +162,14 @@ pub(super) fn shows(key: &str, terms: &[&str]) -> bool {
 }
 
 /// One number of an output, and what it may be off.
-fn one_of(numbers: &Numbers, place: Place) -> Option<(f64, f64)> {
+fn one_of(step: &Step, numbers: &Numbers, place: Place) -> Option<(f64, f64)> {
     let of = match (numbers, place) {
         (Numbers::Scalar(x), Place::Scalar) => *x,
         (Numbers::PerToken(grid), Place::Token(row, t)) => grid[(row, t)],
+        (Numbers::Logits(rows), Place::Logit(row, t, v)) => {
+            let at = step.probed.iter().position(|probe| probe.slot == (row, t))?;
+            rows[at][v]
+        }
         _ => return None,
     };
     Some((of.value, of.off))

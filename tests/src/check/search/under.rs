@@ -11,8 +11,8 @@ use crate::{
 };
 use reference::Settings;
 
-/// Keys that move the masks that inputs are read under, or the ends of episodes.
-const MOVING: [&str; 3] = ["score_at", "listing", "done_at"];
+/// Keys that move the masks that inputs are read under, the ends of episodes or the ranks.
+const MOVING: [&str; 4] = ["score_at", "listing", "done_at", "whiten_over"];
 
 /// A file under these settings.
 pub(super) struct Under<'s> {

@@ -11,6 +11,7 @@ use crate::check::{
     choices::Choice,
     compare::{Verdict, alike},
     finding::COUNTS,
+    not_covered,
     step::Numbers,
 };
 use crate::report::difference;
@@ -87,6 +88,15 @@ impl<'s> Ways<'s> {
             }
         }
         Some(least.1)
+    }
+
+    /// Equations of other methods that have the numbers, alone or beside one choice.
+    pub(super) fn by_other_methods(&self) -> Vec<Fit> {
+        let nothing = Changes::default();
+        let one = self.more(&[nothing.clone()]);
+        let formulas: Vec<_> = not_covered::formulas().filter(|of| of.of == self.output).collect();
+        let alone: Vec<Fit> = self.by_each(&[nothing], &formulas);
+        if alone.is_empty() { self.by_each(&one, &formulas) } else { alone }
     }
 
     fn by_more(&self, one: &[Changes], alone: &[&'static Bug]) -> Vec<Fit> {
@@ -199,8 +209,10 @@ impl<'s> Ways<'s> {
     ) -> Option<Fit> {
         let compared = under.compared_with(self.output, numbers)?;
         let against_the_stated = all.keys().any(|key| self.search.states(key));
+        let has = |dialect: &crate::check::dialects::Dialect| mistakes.iter().all(|bug| dialect.has(bug));
+        let of_the_dialect = !mistakes.is_empty() && self.search.dialect.is_some_and(has);
         let (changed, numbers, mistakes) = (all.listed.clone(), all.numbers.clone(), mistakes.to_vec());
-        let fit = Fit { changed, numbers, against_the_stated, mistakes, compared };
+        let fit = Fit { changed, numbers, against_the_stated, mistakes, of_the_dialect, compared };
         // An allowance as wide as what there is to explain explains nothing.
         (fit.compared.verdict == Verdict::Passed && fit.compared.allowed < self.off.get()).then_some(fit)
     }

@@ -126,6 +126,24 @@ impl Step {
         Key { tau: s.tau, tau_ent: s.tau_ent, p: self.p }
     }
 
+    /// The logits of one token.
+    pub(super) fn read_row(
+        &self,
+        slot: (usize, usize),
+        action: Option<usize>,
+        into: &mut Vec<f64>,
+    ) -> Result<(), BadInput> {
+        match self.tokens.logits.borrow_mut().as_mut() {
+            Some(logits) => logits.row(slot, action, into),
+            None => Err(BadInput::new("the file holds no logits")),
+        }
+    }
+
+    /// Whether the file holds logits.
+    pub(in crate::check) fn has_logits(&self) -> bool {
+        self.tokens.logits.borrow().is_some()
+    }
+
     /// log π or H of one token from its logits alone, and what it may be off: for a temperature that is looked for.
     pub(in crate::check) fn of_row(
         &self,
@@ -135,7 +153,7 @@ impl Step {
     ) -> Option<(f64, f64)> {
         let action = self.inputs.actions.as_ref().map(|actions| actions[slot]);
         let mut z = Vec::new();
-        self.tokens.logits.borrow_mut().as_mut()?.row(slot, action, &mut z).ok()?;
+        self.read_row(slot, action, &mut z).ok()?;
         let of = match output {
             "log_probs" => budget::log_softmax_row(self.p, &z, s.tau)[action?],
             "entropy" => budget::entropy_row(self.p, &budget::log_softmax_row(self.p, &z, s.tau_ent)),

@@ -1,4 +1,25 @@
-//! For a program.
+//! For a program: one object.
+//!
+//! | key | is |
+//! |---|---|
+//! | `schema` | 1: a reader of one version reads every later file of it |
+//! | `file` | what was checked; several files, separated by spaces |
+//! | `outputs` | one object for each output that was compared, below |
+//! | `not_covered` | outputs that are another method's by what the file says, and why |
+//! | `not_compared` | outputs of the file that nothing could be compared with |
+//! | `departures`, `deviations` | of the dialect that was named, and of its own code from the equations |
+//! | `consistent_with` | trainers whose code has every number |
+//! | `in_use`, `open` | choices that the numbers have made, and those that they leave open, with what would tell |
+//! | `contradictions` | one choice at two values in one file |
+//! | `not_0_in_masked_slots` | outputs with something else there, which is not judged |
+//! | `settings`, `ignored_settings` | each with where it is from; metadata that is no setting |
+//! | `wrong` | how many outputs are; 0 is exit code 0, but for departures and `--strict` |
+//!
+//! An output has its `name`; `file`, the index of its file where each has its own; `computed_in`; its `verdict` (passed,
+//! convention, undecided, undetermined, not covered, wrong); the worst number, `at`, `expected`, `got`, `may_differ_by`; its page of
+//! the `book`; `pattern` where nothing explains it; and its `explanations`: what it `follows`, by key; `mistakes`, each
+//! with the output that it is `in`; whether that is `against_the_stated` and `is_wrong`; and the evidence, `met_to` and
+//! `may_differ_by`.
 
 use super::{chapter, verdict};
 use crate::command::json::{at, number};
@@ -25,8 +46,10 @@ pub(super) fn report(file: &str, report: &Report) -> String {
         "schema": SCHEMA,
         "file": file,
         "outputs": report.findings.iter().map(output).collect::<Vec<_>>(),
+        "not_covered": report.not_covered.iter().map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>(),
         "not_compared": report.skipped,
         "departures": report.departures,
+        "deviations": report.deviations,
         "consistent_with": report.consistent,
         "in_use": report.in_use.iter().map(|of| (of.key.to_owned(), json!(of.value))).collect::<Map<_, _>>(),
         "open": report.open.iter().map(open).collect::<Vec<_>>(),
@@ -44,6 +67,7 @@ fn output(finding: &Finding) -> Value {
     let of = &finding.compared;
     json!({
         "name": finding.output,
+        "file": finding.rank,
         "computed_in": finding.p.name(),
         "verdict": verdict(finding),
         "at": at(of.place),
@@ -51,6 +75,7 @@ fn output(finding: &Finding) -> Value {
         "got": number(of.got),
         "may_differ_by": number(of.allowed),
         "explanations": finding.fits.iter().map(explanation).collect::<Vec<_>>(),
+        "other_methods": finding.other_methods.iter().map(explanation).collect::<Vec<_>>(),
         "book": chapter(finding.output),
         "pattern": finding.pattern,
         "search_was_cut": finding.cut,

@@ -1,6 +1,6 @@
 //! For a CI that shows tests: one test case for each output.
 
-use super::said;
+use super::{said, title};
 use conformance::check::{Finding, Report};
 
 /// The whole report as one test suite; what is `wrong` has failed.
@@ -17,7 +17,7 @@ pub(super) fn report(file: &str, report: &Report, wrong: impl Fn(&Finding) -> bo
         text.push_str(&format!("  <testcase name=\"dialect\"><failure message=\"{message}\"/></testcase>\n"));
     }
     for finding in &report.findings {
-        let name = finding.output;
+        let name = title(finding);
         if wrong(finding) {
             let of = &finding.compared;
             let place = format!("{name} {}", of.place);

@@ -1,6 +1,6 @@
 //! For a comment on a change: what is not as stated first of all, and one line for the rest.
 
-use super::{of_the_file, said, summary, verdict};
+use super::{of_the_file, said, summary, title, verdict};
 use crate::command::table::{number, small};
 use conformance::check::{Finding, Report};
 
@@ -18,7 +18,7 @@ pub(super) fn report(report: &Report) -> String {
         let of = &finding.compared;
         text.push_str(&format!(
             "| `{}` | {} | {} | {} | {} | {} | {} |\n",
-            finding.output,
+            title(finding),
             verdict(finding),
             of.place,
             number(of.expected),

@@ -1,6 +1,6 @@
 //! For a person: a table, and under a line what its numbers follow.
 
-use super::{of_the_file, said, summary, verdict};
+use super::{of_the_file, said, summary, title, verdict};
 use crate::command::table::{aligned, folded, number, small};
 use conformance::check::{Finding, Report};
 
@@ -39,7 +39,7 @@ fn row(finding: &Finding) -> Vec<String> {
         "undetermined" => "undetermined (budget too wide)",
         open => open,
     };
-    let mut row = vec![finding.output.to_owned(), mark.to_owned(), of.place.to_string()];
+    let mut row = vec![title(finding), mark.to_owned(), of.place.to_string()];
     row.extend([number(of.expected), number(of.got), small(of.allowed)]);
     row
 }

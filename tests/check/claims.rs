@@ -1,0 +1,95 @@
+//! What is a claim, and what passes: with a trainer's name and without.
+
+use crate::scene::{Scene, followed};
+use conformance::check::{
+    Report,
+    compare::Verdict,
+    dialects::{DIALECTS, Dialect},
+};
+
+/// A file of that trainer under these settings besides, and nothing said of any.
+fn file_of(name: &str, but: &[(&str, &str)]) -> Scene {
+    let dialect: &Dialect = DIALECTS.iter().find(|dialect| dialect.name == name).unwrap();
+    let all: Vec<_> =
+        dialect.does.iter().chain(dialect.defaults).map(|(key, value)| (*key, *value)).collect();
+    let says = |scene: Scene, (key, value): &(&str, &str)| scene.says(key, value);
+    let made = all.iter().chain(but).fold(Scene::rich(), says).complete();
+    all.iter().chain(but).fold(made, |scene, (key, _)| scene.unsays(key))
+}
+
+fn failed(report: &Report) -> Vec<&'static str> {
+    report.findings.iter().filter(|finding| finding.failed()).map(|finding| finding.output).collect()
+}
+
+#[test]
+fn without_a_dialect_a_convention_passes_and_is_said() {
+    let file = Scene::rich().says("variance", "population").complete().unsays("variance");
+    let finding = file.finding("whitened");
+    assert!(!finding.failed() && finding.compared.verdict == Verdict::Failed);
+    assert_eq!(followed(&finding), [["variance = population"]]);
+    assert!(finding.fits[0].changed[0].1.who.contains("OpenRLHF"));
+}
+
+#[test]
+fn without_a_dialect_a_deviation_fails_and_names_who_does_it() {
+    let report = file_of("post-as-printed", &[]).report();
+    assert!(!failed(&report).is_empty());
+    for finding in report.findings.iter().filter(|finding| finding.failed()) {
+        let names_who = |fit: &conformance::check::Fit| {
+            fit.mistakes.iter().any(|bug| bug.seen.contains("the post"))
+                || fit.changed.iter().any(|(_, value)| value.deviation && value.who.contains("the post"))
+        };
+        assert!(finding.fits.iter().any(names_who), "{}: {:?}", finding.output, finding.fits);
+    }
+}
+
+#[test]
+fn under_its_own_dialect_a_deviation_passes_and_is_listed() {
+    let report = file_of("post-as-printed", &[]).says("dialect", "post-as-printed").report();
+    assert!(failed(&report).is_empty());
+    assert!(
+        report.deviations.iter().any(|said| said.starts_with("listing is as-printed")),
+        "{:?}",
+        report.deviations
+    );
+    // The corrected listing has none.
+    let report = file_of("post", &[]).says("dialect", "post").report();
+    assert!(failed(&report).is_empty() && report.deviations.is_empty(), "{:?}", report.deviations);
+}
+
+#[test]
+fn under_a_dialect_every_departure_from_it_fails_and_names_what_it_follows() {
+    for (key, value, output) in [
+        ("variance", "population", "whitened"),
+        ("eps_at", "std", "whitened"),
+        ("gap", "decay", "advantages_raw"),
+        ("vf_half", "false", "vf_loss"),
+        ("value_clip_form", "off", "vf_loss"),
+    ] {
+        // ε_w large enough to show, γλ < 1 so that a gap does.
+        let user = [("eps", "0.01"), ("gamma", "0.9"), ("lam", "0.8")];
+        let file = file_of("verl", &[&user[..], &[(key, value)]].concat());
+        let file = user.iter().fold(file, |file, (key, value)| file.says(key, value)).says("dialect", "verl");
+        let finding = file.finding(output);
+        assert!(finding.failed(), "{key} = {value}");
+        assert!(finding.fits.iter().all(|fit| fit.against_the_stated), "{key} = {value}: {:?}", finding.fits);
+        assert!(
+            followed(&finding).contains(&vec![format!("{key} = {value}")]),
+            "{key} = {value}: {:?}",
+            followed(&finding)
+        );
+    }
+}
+
+/// In the metadata or by a flag; for a number as for a choice.
+#[test]
+fn what_is_stated_is_a_claim_wherever_it_is_stated() {
+    let file = Scene::rich().says("gamma", "0.97").complete();
+    for scene in [file.clone().says("gamma", "0.9"), file.unsays("gamma")] {
+        let flags = [("gamma".to_owned(), "0.9".to_owned())];
+        let report = scene.open(|dump| conformance::check::check(&dump, &flags).unwrap());
+        let finding = report.findings.iter().find(|finding| finding.output == "advantages_raw").unwrap();
+        assert!(finding.failed());
+        assert_eq!(followed(finding), [["gamma = 0.97"]]);
+    }
+}
