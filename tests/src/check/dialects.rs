@@ -129,7 +129,7 @@ impl Dialect {
         let open = |(key, _): &Says| {
             let radius = ["cliprange_low", "cliprange_high"];
             let given = |key: &str| said.setting(key).is_some_and(|setting| setting.from != Source::Default);
-            !given(key) && !(*key == "cliprange" && radius.into_iter().any(given))
+            !(given(key) || *key == "cliprange" && radius.into_iter().any(given))
         };
         let kind = said.setting("kl_estimator").filter(|kind| kind.from != Source::Default);
         let mut own: Vec<Says> = self.settings();

@@ -46,7 +46,7 @@ pub(super) const BUGS: &[Bug] = &[
                 let ent = logits::entropy(p, &left, 1.0);
                 Some(ent.widened(2.0 * most * (ent.value.abs() + 2.0)))
             };
-            step.from_logits(row).map(Numbers::PerToken)
+            step.each_row(row).map(Numbers::PerToken)
         },
     ),
     of_entropy("EntropyTurned", "Σ π log π: the minus is missing", "", |step, s| {
@@ -73,7 +73,7 @@ pub(super) const BUGS: &[Bug] = &[
                         let piece = z.get(from..from + size)?;
                         piece.iter().any(|z| z.is_finite()).then(|| logits::entropy(step.p, piece, s.tau_ent))
                     };
-                    step.from_logits(row).map(Numbers::PerToken)
+                    step.each_row(row).map(Numbers::PerToken)
                 })
             });
             nearest(step, "entropy", forms)
@@ -120,5 +120,5 @@ const fn of_entropy(
 }
 
 fn at_temperature(step: &Step, tau: f64) -> Option<Numbers> {
-    step.from_logits(|z, _| Some(logits::entropy(step.p, z, tau))).map(Numbers::PerToken)
+    step.each_row(|z, _| Some(logits::entropy(step.p, z, tau))).map(Numbers::PerToken)
 }

@@ -35,7 +35,7 @@ pub(super) const BUGS: &[Bug] = &[
     }),
     of_log_probs("LogitForLogProb", "the logit itself: the log-sum-exp was not taken off", "", |step, s| {
         let tau = step.p.setting(s.tau);
-        step.from_logits(|z, action| Some(step.p.given(z[action]) / tau)).map(Numbers::PerToken)
+        step.each_row(|z, action| Some(step.p.given(z[action]) / tau)).map(Numbers::PerToken)
     }),
     of_log_probs("ProbabilityForLogProb", "π and not log π: the logarithm is missing", "", |step, s| {
         let logp = per_token(step.output("log_probs", s)?)?;
@@ -52,7 +52,7 @@ pub(super) const BUGS: &[Bug] = &[
     }),
     of_log_probs("RunningMaximumFromZero", FROM_ZERO, FROM_ZERO_SEEN, |step, s| {
         let mut any = false;
-        let grid = step.from_logits(|z, action| {
+        let grid = step.each_row(|z, action| {
             let gone = vanishes(step.p, z, s.tau);
             any |= gone;
             let logp = budget::log_softmax_row(step.p, z, s.tau)[action];
@@ -63,7 +63,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug("RunningMaximumFromZero", "entropy", FROM_ZERO, FROM_ZERO_SEEN, |step, s| {
         let is_nan = step.grid("entropy", s)?.iter().any(|x| x.value.is_nan());
         let (mut any, lost) = (false, if is_nan { f64::NAN } else { f64::NEG_INFINITY });
-        let grid = step.from_logits(|z, _| {
+        let grid = step.each_row(|z, _| {
             let (gone, ent) = (vanishes(step.p, z, s.tau_ent), entropy(step.p, z, s.tau_ent));
             any |= gone;
             Some(if gone { ent.at(lost) } else { ent })
@@ -89,7 +89,7 @@ const fn of_log_probs(
 
 fn at_temperature(step: &Step, tau: f64) -> Option<Numbers> {
     let row = |z: &[f64], action: usize| Some(budget::log_softmax_row(step.p, z, tau)[action]);
-    step.from_logits(row).map(Numbers::PerToken)
+    step.each_row(row).map(Numbers::PerToken)
 }
 
 /// H of a row of logits.
@@ -115,7 +115,7 @@ fn phantoms(
             let with: Vec<f64> = z.iter().copied().chain([ln_k.value * tau]).collect();
             Some(of_row(&budget::log_softmax_row(step.p, &with, tau), action, ln_k))
         };
-        step.from_logits(row).map(Numbers::PerToken)
+        step.each_row(row).map(Numbers::PerToken)
     });
     nearest(step, name, forms)
 }

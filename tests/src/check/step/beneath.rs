@@ -34,8 +34,11 @@ pub(super) struct Beneath {
     dump: Dump,
     read: Rc<[OnceLock<Option<DMatrix<f64>>>; NAMES.len()]>,
     /// The logits of the tokens of a mask, where they are few.
-    logits: Rc<OnceLock<Option<(Mask, Vec<f64>)>>>,
+    logits: Rc<OnceLock<Option<Held>>>,
 }
+
+/// The logits of the tokens of a mask, row after row.
+type Held = (Mask, Vec<f64>);
 
 /// Most logits that are held, and not read again for each mistake.
 const MOST_HELD: usize = 1 << 20;
@@ -57,7 +60,7 @@ impl Step {
     }
 
     /// One number a token from its row of logits and its action; none where the file lacks them, or for any token.
-    pub fn from_logits(&self, mut of_row: impl FnMut(&[f64], usize) -> Option<Approx>) -> Option<Grid> {
+    pub fn each_row(&self, mut of_row: impl FnMut(&[f64], usize) -> Option<Approx>) -> Option<Grid> {
         let (mask, actions) = (&self.inputs.mask, self.inputs.actions.as_ref()?);
         let vocab = self.inputs.shape.vocab?;
         let mut grid = self.p.each(mask, |_| self.p.given(0.0));
@@ -74,7 +77,7 @@ impl Step {
         Some(grid)
     }
 
-    fn every_logit(&self) -> Option<(Mask, Vec<f64>)> {
+    fn every_logit(&self) -> Option<Held> {
         let mut all = Vec::new();
         self.stream(|_, z| {
             all.extend_from_slice(z);
