@@ -1,11 +1,16 @@
 //! From one number per token to one number: `eq:aggregate`, and its gradient.
 
+#[cfg(kernels)]
+#[path = "aggregate/cuda.rs"]
+mod device;
 mod divisors;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use divisors::Divisors;
 
+#[cfg(kernels)]
+use crate::cuda::Device;
 use crate::{
     Agg, Apart, Backend, Counts, Error, Mask, Sum, check,
     mask::count,
@@ -66,6 +71,10 @@ impl AggregateSums {
 ///
 /// As [`aggregate`], but for parts; and if the *whole* batch has nothing to count.
 pub fn aggregate_sums(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Result<AggregateSums, Error> {
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return device_sums("aggregate_sums", device, x, mask, agg, None);
+    }
     sums_of(
         "aggregate_sums",
         on,
@@ -75,6 +84,22 @@ pub fn aggregate_sums(on: Backend, x: &[f32], mask: &Mask<'_>, agg: Agg) -> Resu
         #[inline(always)]
         |x| x,
     )
+}
+
+/// The same on a device; of (x − mean)² where there is a mean.
+#[cfg(kernels)]
+pub(crate) fn device_sums(
+    op: &'static str,
+    on: Device,
+    x: &[f32],
+    mask: &Mask<'_>,
+    agg: Agg,
+    mean: Option<f32>,
+) -> Result<AggregateSums, Error> {
+    check::lengths(op, mask, &[("x", x.len())])?;
+    let divisors = Divisors::new(op, agg, mask.whole())?;
+    let sum = device::sum(on, x, mask, &divisors, mean).map_err(|err| err.by(op))?;
+    Ok(AggregateSums { sum, counts: mask.counts() })
 }
 
 /// The same of `f`(x); `f` must be marked `#[inline(always)]`.
@@ -89,7 +114,7 @@ pub(crate) fn sums_of(
     check::lengths(op, mask, &[("x", x.len())])?;
     let divisors = Divisors::new(op, agg, mask.whole())?;
     let Passed { sums: [sum], counted: [], counts } = pass(
-        on,
+        on.level(op)?,
         mask,
         &divisors,
         [None],

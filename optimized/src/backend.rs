@@ -1,6 +1,8 @@
 //! Which instruction set runs a kernel: the only place that asks the machine.
 
 use crate::Error;
+#[cfg(kernels)]
+use crate::cuda::{self, Device};
 use core::fmt;
 #[cfg(target_arch = "aarch64")]
 use fearless_simd::Neon;
@@ -33,13 +35,18 @@ pub enum Backend {
     /// 64-bit Arm.
     #[cfg(target_arch = "aarch64")]
     Neon(Neon),
+    /// The CUDA kernels, on a GPU or emulated; built with the features `cuda` and `cuda-emulation`. Not every term
+    /// has one: see [`Backend::with`].
+    #[cfg(kernels)]
+    Cuda(Device),
 }
 
 impl Backend {
     /// Every name there is, on whatever machine.
-    pub const NAMES: &'static [&'static str] = &["fallback", "sse2", "sse4.2", "avx2", "avx512", "neon"];
+    pub const NAMES: &'static [&'static str] =
+        &["fallback", "sse2", "sse4.2", "avx2", "avx512", "neon", "cuda", "cuda-emulation"];
 
-    /// The backends of this machine, slowest first. Never empty.
+    /// The backends of this machine: the levels of its CPU, slowest first, then what runs CUDA. Never empty.
     pub fn available() -> Vec<Backend> {
         let level = Level::new();
         let mut all = Vec::new();
@@ -55,10 +62,35 @@ impl Backend {
         }
         #[cfg(target_arch = "aarch64")]
         all.extend(level.as_neon().map(Backend::Neon));
+        #[cfg(kernels)]
+        all.extend(Device::all().into_iter().map(Backend::Cuda));
         all
     }
 
-    /// The best backend of this machine; never fails.
+    /// Those of them that have the term of this stem, such as `value_loss`. A level of the CPU has every term.
+    pub fn with(stem: &str) -> Vec<Backend> {
+        Backend::available().into_iter().filter(|on| on.has(stem)).collect()
+    }
+
+    /// Whether the term of this stem runs on it; where it does not, a call is [`Error::NotOn`].
+    pub fn has(self, stem: &str) -> bool {
+        let _ = stem;
+        match self {
+            #[cfg(kernels)]
+            Backend::Cuda(_) => cuda::TERMS.contains(&stem),
+            _ => true,
+        }
+    }
+
+    /// Whether it is no level of the CPU, so that threads are nothing to it.
+    pub fn is_device(self) -> bool {
+        #[cfg(kernels)]
+        return self.device().is_some();
+        #[cfg(not(kernels))]
+        false
+    }
+
+    /// The best level of this machine's CPU; never fails. A device is asked for by its name.
     pub fn best() -> Backend {
         match Level::new() {
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -87,13 +119,27 @@ impl Backend {
         }
         Err(if Backend::NAMES.contains(&name) {
             let available = available.iter().map(|backend| backend.name()).collect();
-            Error::AbsentBackend { name: name.to_owned(), available }
+            Error::AbsentBackend { name: name.to_owned(), why: Backend::why_absent(name), available }
         } else {
             Error::UnknownBackend { name: name.to_owned(), names: Backend::NAMES }
         })
     }
 
-    /// What a suite says at its end, such as `ran fallback, sse2; absent: sse4.2, avx2, avx512, neon`.
+    /// Why a backend that is no level of a CPU is not here.
+    fn why_absent(name: &str) -> Option<&'static str> {
+        #[cfg(feature = "cuda")]
+        let cuda = Device::cuda().err();
+        #[cfg(not(feature = "cuda"))]
+        let cuda = Some("built without the feature `cuda`");
+        match name {
+            "cuda" => cuda,
+            "cuda-emulation" if cfg!(feature = "cuda-emulation") => Some("no C++ compiler"),
+            "cuda-emulation" => Some("built without the feature `cuda-emulation`"),
+            _ => None,
+        }
+    }
+
+    /// What a suite says at its end, such as `ran fallback, sse2; absent: avx2, neon, cuda (no libcuda)`.
     ///
     /// # Errors
     ///
@@ -104,13 +150,31 @@ impl Backend {
             .filter(|name| !name.is_empty())
             .try_for_each(|name| Backend::named(name).map(drop))?;
         let here: Vec<&str> = Backend::available().iter().map(|backend| backend.name()).collect();
-        let absent: Vec<&str> = Backend::NAMES.iter().copied().filter(|name| !here.contains(name)).collect();
+        let absent = Backend::NAMES.iter().filter(|name| !here.contains(name));
+        let absent: Vec<String> = absent
+            .map(|name| match Backend::why_absent(name) {
+                Some(why) => format!("{name} ({why})"),
+                None => (*name).to_owned(),
+            })
+            .collect();
         Ok(format!("ran {}; absent: {}", here.join(", "), absent.join(", ")))
     }
 
-    /// The token as the dispatch of kernels wants it.
-    pub(crate) fn level(self) -> Level {
-        match self {
+    /// The level that the kernels of the best backend run at.
+    pub(crate) fn best_level() -> Level {
+        Level::new()
+    }
+
+    /// The device, if it is one.
+    #[cfg(kernels)]
+    pub(crate) fn device(self) -> Option<Device> {
+        if let Backend::Cuda(device) = self { Some(device) } else { None }
+    }
+
+    /// The token as the dispatch of a term's kernels wants it; refused where the term is not there.
+    pub(crate) fn level(self, op: &'static str) -> Result<Level, Error> {
+        let _ = op;
+        Ok(match self {
             Backend::Fallback(token) => Level::Fallback(token),
             #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
             Backend::Sse2(token) => Level::Sse2(token),
@@ -122,7 +186,9 @@ impl Backend {
             Backend::Avx512(token) => Level::Avx512(token),
             #[cfg(target_arch = "aarch64")]
             Backend::Neon(token) => Level::Neon(token),
-        }
+            #[cfg(kernels)]
+            Backend::Cuda(_) => return Err(Error::NotOn { op, backend: self.name() }),
+        })
     }
 
     /// Its name, one of [`Backend::NAMES`].
@@ -139,6 +205,8 @@ impl Backend {
             Backend::Avx512(_) => "avx512",
             #[cfg(target_arch = "aarch64")]
             Backend::Neon(_) => "neon",
+            #[cfg(kernels)]
+            Backend::Cuda(device) => device.name(),
         }
     }
 }
@@ -163,8 +231,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_backend_is_the_last_available_one() {
-        assert_eq!(Backend::available().last(), Some(&Backend::best()));
+    fn the_best_backend_is_the_last_level_of_the_cpu() {
+        let mut levels = Backend::available().into_iter().filter(|on| !on.is_device());
+        assert_eq!(levels.next_back(), Some(Backend::best()));
+    }
+
+    #[test]
+    fn a_term_without_a_kernel_is_refused_by_its_name() {
+        for on in Backend::available() {
+            assert_eq!(on.has("no_term"), on.level("no_term").is_ok(), "{on}");
+            assert_eq!(Backend::with("no_term").contains(&on), on.has("no_term"), "{on}");
+        }
     }
 
     #[test]
@@ -202,7 +279,10 @@ mod tests {
     fn a_roll_call_names_every_backend_once_and_fails_without_a_required_one() {
         let said = Backend::roll_call("").unwrap();
         let (ran, absent) = said.strip_prefix("ran ").and_then(|said| said.split_once("; absent: ")).unwrap();
-        let mut all: Vec<&str> = ran.split(", ").chain(absent.split(", ")).collect();
+        fn name(said: &str) -> &str {
+            said.split_once(" (").map_or(said, |(name, _)| name)
+        }
+        let mut all: Vec<&str> = ran.split(", ").chain(absent.split(", ")).map(name).collect();
         all.sort_by_key(|name| Backend::NAMES.iter().position(|known| known == name));
         assert_eq!(all, Backend::NAMES);
         assert_eq!(Backend::roll_call(&ran.replace(", ", ",")), Ok(said.clone()));
@@ -212,6 +292,9 @@ mod tests {
     #[test]
     fn an_unknown_name_is_an_error_that_lists_the_names() {
         let said = Backend::named("mmx").unwrap_err().to_string();
-        assert_eq!(said, "backend: `mmx` is not one of fallback, sse2, sse4.2, avx2, avx512, neon");
+        assert_eq!(
+            said,
+            "backend: `mmx` is not one of fallback, sse2, sse4.2, avx2, avx512, neon, cuda, cuda-emulation"
+        );
     }
 }

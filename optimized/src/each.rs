@@ -1,21 +1,23 @@
 //! One number a token from a few numbers of that token, without a sum.
 
-use crate::{Backend, Mask, parallel::over_rows};
+#[cfg(kernels)]
+use crate::cuda::{self, Settings};
+use crate::{Backend, Error, Mask, parallel::over_rows};
 use core::ops::Range;
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::{Level, Simd, dispatch};
 
 /// Writes `f` of each token's numbers, +0 where a slot is masked.
 ///
 /// `f` must be marked `#[inline(always)]`, or it is compiled for the baseline and not for the level.
 pub(crate) fn each<const N: usize>(
-    on: Backend,
+    on: Level,
     mask: &Mask<'_>,
     x: [&[f32]; N],
     out: &mut [f32],
     f: impl Fn([f32; N]) -> f32 + Sync,
 ) {
     let block = |rows: Range<usize>, out: &mut [f32]| {
-        dispatch!(on.level(), simd => simd.vectorize(
+        dispatch!(on, simd => simd.vectorize(
             #[inline(always)]
             || block(mask, rows, x, out, &f)
         ));
@@ -24,15 +26,27 @@ pub(crate) fn each<const N: usize>(
 }
 
 /// The same numbers, +0 where a slot is masked.
-pub(crate) fn copy(on: Backend, mask: &Mask<'_>, x: &[f32], out: &mut [f32]) {
+pub(crate) fn copy(
+    op: &'static str,
+    on: Backend,
+    mask: &Mask<'_>,
+    x: &[f32],
+    out: &mut [f32],
+) -> Result<(), Error> {
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return cuda::each(device, ("each", "copy"), mask, [x, &[]], Settings::NONE, out)
+            .map_err(|err| err.by(op));
+    }
     each(
-        on,
+        on.level(op)?,
         mask,
         [x],
         out,
         #[inline(always)]
         |[x]| x,
     );
+    Ok(())
 }
 
 #[inline(always)]

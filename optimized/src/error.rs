@@ -14,6 +14,8 @@ pub enum Error {
     AbsentBackend {
         /// What was asked for.
         name: String,
+        /// Why it is not here, where that can be said.
+        why: Option<&'static str>,
         /// What this machine has.
         available: Vec<&'static str>,
     },
@@ -23,6 +25,22 @@ pub enum Error {
         name: String,
         /// Every name there is.
         names: &'static [&'static str],
+    },
+    /// A backend was asked for a term that has no kernel there.
+    NotOn {
+        /// The function that was called.
+        op: &'static str,
+        /// The backend.
+        backend: &'static str,
+    },
+    /// A device did not do what it was asked for.
+    Device {
+        /// The function that was called.
+        op: &'static str,
+        /// The backend.
+        backend: &'static str,
+        /// What the device said.
+        said: String,
     },
     /// Rows of a mask would overlap.
     Stride {
@@ -238,7 +256,9 @@ impl Error {
     /// The same refusal in the name of the function that was called, where one that it calls has noticed.
     pub(crate) fn by(mut self, called: &'static str) -> Error {
         match &mut self {
-            Error::Length { op, .. }
+            Error::NotOn { op, .. }
+            | Error::Device { op, .. }
+            | Error::Length { op, .. }
             | Error::Setting { op, .. }
             | Error::Missing { op, .. }
             | Error::OtherRows { op, .. }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+#[cfg(kernels)]
+use crate::cuda::{self, Settings};
 use crate::{
     Backend, Error, Kl, KlEstimate, KlGrad, Mask, check,
     each::each,
@@ -28,7 +30,7 @@ pub fn kl(
     out: &mut [f32],
 ) -> Result<(), Error> {
     each_by(
-        "kl",
+        ["kl", "kl"],
         on,
         (logp, logp_ref),
         mask,
@@ -53,8 +55,12 @@ pub fn kl_grad(
     grad: KlGrad,
     out: &mut [f32],
 ) -> Result<(), Error> {
+    let kernel = match grad {
+        KlGrad::Own => "kl_slope",
+        KlGrad::StraightThrough => "kl_straight",
+    };
     each_by(
-        "kl_grad",
+        ["kl_grad", kernel],
         on,
         (logp, logp_ref),
         mask,
@@ -68,9 +74,10 @@ pub fn kl_grad(
     )
 }
 
-/// `f` of each token's k1, with a loop of its own for each kind.
+/// `f` of each token's k1, with a loop of its own for each kind; on a device it is this kernel.
+#[cfg_attr(not(kernels), expect(unused_variables, reason = "no device"))]
 fn each_by(
-    op: &'static str,
+    [op, kernel]: [&'static str; 2],
     on: Backend,
     (logp, logp_ref): (&[f32], &[f32]),
     mask: &Mask<'_>,
@@ -81,6 +88,13 @@ fn each_by(
     let arrays = [("logp", logp.len()), ("logp_ref", logp_ref.len()), ("out", out.len())];
     check::lengths(op, mask, &arrays)?;
     let estimate = Estimate::new(op, estimate)?;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let by = Settings { a: estimate.clamp_in, b: estimate.clamp_out, how: estimate.kind as u32 };
+        let done = cuda::each(device, ("kl", kernel), mask, [logp, logp_ref], by, out);
+        return done.map_err(|err| err.by(op));
+    }
+    let on = on.level(op)?;
     macro_rules! each_of {
         ($kind:expr) => {
             each(
@@ -112,9 +126,9 @@ pub(crate) struct Token {
 /// An estimator in f32; a clamp of ∞ is off.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Estimate {
-    kind: Kl,
-    clamp_in: f32,
-    clamp_out: f32,
+    pub(crate) kind: Kl,
+    pub(crate) clamp_in: f32,
+    pub(crate) clamp_out: f32,
 }
 
 impl Estimate {

@@ -69,7 +69,7 @@ impl<'a> Mask<'a> {
             // Rows of no slots may be more than can be counted one by one.
             return uncounted;
         }
-        let level = Backend::best().level();
+        let level = Backend::best_level();
         let block = |rows: Range<usize>, ()| {
             dispatch!(level, simd => simd.vectorize(
                 #[inline(always)]

@@ -18,7 +18,7 @@ const BURST: usize = 4 << 10;
 ///
 /// # Safety
 ///
-/// The type has no padding and no destructor, and its size divides 16.
+/// The type has no padding and no destructor, its size divides 16, and every bit pattern is a value.
 pub unsafe trait Number: Copy {}
 
 // SAFETY: 4 bytes, all of them the number.

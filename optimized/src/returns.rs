@@ -1,5 +1,7 @@
 //! What the critic is fitted to: `eq:return`.
 
+#[cfg(kernels)]
+use crate::cuda::{self, Settings};
 use crate::{Backend, Error, Mask, check, each::each};
 
 /// The return of each token: raw advantage plus the value it was measured against, R = Â + V_old.
@@ -24,8 +26,13 @@ pub fn returns(
         mask,
         &[("adv_raw", adv_raw.len()), ("v_old", v_old.len()), ("out", out.len())],
     )?;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let done = cuda::each(device, ("returns", "returns"), mask, [adv_raw, v_old], Settings::NONE, out);
+        return done.map_err(|err| err.by("returns"));
+    }
     each(
-        on,
+        on.level("returns")?,
         mask,
         [adv_raw, v_old],
         out,
@@ -43,6 +50,7 @@ mod tests {
     #[test]
     fn a_return_is_the_advantage_plus_the_value() {
         each_token(
+            "returns",
             |on, [adv, v_old, _], mask, out| returns(on, adv, v_old, mask, out),
             |[adv, v_old, _]| adv + v_old,
         );

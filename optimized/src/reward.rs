@@ -1,8 +1,13 @@
 //! What each token is paid: `eq:score-at`, `eq:shaped-reward`.
 
+#[cfg(kernels)]
+#[path = "reward/cuda.rs"]
+mod device;
 #[cfg(test)]
 mod tests;
 
+#[cfg(kernels)]
+use crate::cuda::{self, Settings};
 use crate::{
     Backend, Error, Mask, ScoreAt, check,
     each::{copy, each},
@@ -35,8 +40,14 @@ pub fn place_scores(
     check::lengths(OP, mask, &[("out", out.len())])?;
     if at == ScoreAt::PerToken {
         check::lengths(OP, mask, &[("scores", scores.len())])?;
+        #[cfg(kernels)]
+        if let Some(device) = on.device() {
+            let by = Settings { a: clip, ..Settings::NONE };
+            let done = cuda::each(device, ("reward", "clip_scores"), mask, [scores, &[]], by, out);
+            return done.map_err(|err| err.by(OP));
+        }
         each(
-            on,
+            on.level(OP)?,
             mask,
             [scores],
             out,
@@ -56,6 +67,13 @@ pub fn place_scores(
         }
         _ => mask,
     };
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let first_pad = at == ScoreAt::FirstPad;
+        return device::place_scores(device, scores, mask, of, clip, first_pad, out)
+            .map_err(|err| err.by(OP));
+    }
+    on.level(OP)?;
     for (row, score) in scores.iter().enumerate() {
         let (slots, end) = (mask.row(row), of.end(row));
         out[slots.clone()].fill(0.0);
@@ -118,13 +136,18 @@ pub fn reward(
     check::lengths(OP, mask, &[("placed", placed.len()), ("out", out.len())])?;
     let minus_beta = -check::coefficient(OP, "beta_kl", beta_kl)?;
     if minus_beta == 0.0 {
-        copy(on, mask, placed, out);
-        return Ok(());
+        return copy(OP, on, mask, placed, out);
     }
     let kl = kl.ok_or(Error::Missing { op: OP, name: "kl", needs: "`beta_kl` other than 0" })?;
     check::lengths(OP, mask, &[("kl", kl.len())])?;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let by = Settings { a: minus_beta, ..Settings::NONE };
+        let done = cuda::each(device, ("reward", "reward"), mask, [placed, kl], by, out);
+        return done.map_err(|err| err.by(OP));
+    }
     each(
-        on,
+        on.level(OP)?,
         mask,
         [placed, kl],
         out,

@@ -2,7 +2,7 @@
 //! summed in the one order, then written. What the losses are made of; what they compute is theirs.
 
 use crate::{
-    Backend, Counts, Mask, Sum,
+    Counts, Mask, Sum,
     aggregate::Divisors,
     lanes::{RowSum, TILE, TileSum},
     mask::count,
@@ -10,7 +10,7 @@ use crate::{
     parallel::over_rows,
 };
 use core::ops::Range;
-use fearless_simd::{dispatch, prelude::*};
+use fearless_simd::{Level, dispatch, prelude::*};
 
 /// Tokens that are computed before any is written: a multiple of a tile's lanes. With more of them the operands are
 /// read in longer bursts, one after the other, and the memory stands still in between.
@@ -54,7 +54,7 @@ pub(crate) struct Passed<const S: usize, const N: usize> {
 ///
 /// `kernel` must be marked `#[inline(always)]`, or it is compiled for the baseline and not for the level.
 pub(crate) fn pass<const K: usize, const S: usize, const N: usize>(
-    on: Backend,
+    on: Level,
     mask: &Mask<'_>,
     divisors: &Divisors,
     out: [Option<&mut [f32]>; K],
@@ -63,7 +63,7 @@ pub(crate) fn pass<const K: usize, const S: usize, const N: usize>(
 ) -> Passed<S, N> {
     let over = Over { mask, divisors, put };
     let block = |rows: Range<usize>, out: [Option<&mut [f32]>; K]| {
-        dispatch!(on.level(), simd => simd.vectorize(
+        dispatch!(on, simd => simd.vectorize(
             #[inline(always)]
             || over.block(rows, out, &kernel)
         ))

@@ -1,5 +1,8 @@
 //! The three terms as one scalar, and a KL term beside them: `eq:kl-loss`, `eq:total-loss`.
 
+#[cfg(kernels)]
+#[path = "total_loss/cuda.rs"]
+mod device;
 #[cfg(test)]
 mod tests;
 
@@ -79,8 +82,14 @@ pub fn kl_loss_sums(
     let estimate = Estimate::new(OP, estimate)?;
     let divisors = Divisors::new(OP, agg, mask.whole())?;
     let (c, to) = Grad::split(OP, mask, out.grad)?;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let on_top = out.put == Put::Add;
+        let sum = device::kl_loss(device, [logp, logp_ref], mask, (estimate, grad), &divisors, c, on_top, to);
+        return Ok(AggregateSums { sum: sum.map_err(|err| err.by(OP))?, counts: mask.counts() });
+    }
     let Passed { sums: [sum], counted: [], counts } = pass(
-        on,
+        on.level(OP)?,
         mask,
         &divisors,
         [None, to],

@@ -57,6 +57,12 @@ impl Divisors {
         })
     }
 
+    /// The rows that a mean over rows' means counts; none in the other modes, where all tokens weigh the same.
+    #[cfg(kernels)]
+    pub(crate) fn by_row(&self) -> Option<f32> {
+        matches!(self.agg, Agg::SeqMeanTokenMean { .. }).then_some(self.sequences)
+    }
+
     /// The weight of each token of a row in the aggregate.
     #[inline(always)]
     pub(crate) fn weight(&self, tokens_of_row: u64) -> f32 {

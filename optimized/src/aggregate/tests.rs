@@ -14,7 +14,7 @@ fn every_backend_follows_the_order() {
         let (laid, mask) = (batch.lay(&x), batch.mask());
         for agg in AGGS {
             let want = batch.aggregate(&x, agg);
-            everywhere(|on| {
+            everywhere("aggregate", |on| {
                 let got = aggregate(on, &laid, &mask, agg).unwrap();
                 assert!(same(got, want), "{on}, batch {i}, {agg:?}: {got} for {want}");
             });
@@ -50,7 +50,7 @@ fn a_nan_in_a_valid_slot_is_the_result() {
     let mask = Mask::padded(&valid, 1, 300).unwrap();
     let mut x = vec![1.0; 300];
     x[299] = -f32::NAN;
-    everywhere(|on| {
+    everywhere("aggregate", |on| {
         let got = aggregate(on, &x, &mask, Agg::TokenMean).unwrap();
         assert_eq!(got.to_bits(), 0x7fc0_0000, "{on}");
     });

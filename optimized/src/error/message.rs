@@ -13,9 +13,15 @@ fn plain(x: f64) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::AbsentBackend { name, available } => {
-                write!(f, "backend: `{name}` is absent; this machine has {}", available.join(", "))
+            Error::AbsentBackend { name, why, available } => {
+                write!(f, "backend: `{name}` is absent")?;
+                if let Some(why) = why {
+                    write!(f, " ({why})")?;
+                }
+                write!(f, "; this machine has {}", available.join(", "))
             }
+            Error::NotOn { op, backend } => write!(f, "{op}: not on {backend} yet"),
+            Error::Device { op, backend, said } => write!(f, "{op}: {backend}: {said}"),
             Error::UnknownBackend { name, names } => {
                 write!(f, "backend: `{name}` is not one of {}", names.join(", "))
             }

@@ -1,5 +1,7 @@
 //! Where the advantages come from: `eq:td-residual`, `eq:gae-recursion`, and the returns in the same pass.
 
+#[cfg(kernels)]
+mod cuda;
 mod ends;
 mod lanes;
 #[cfg(test)]
@@ -96,10 +98,16 @@ pub fn gae(
             Lambda::PerRow(lambda)
         }
     };
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let out = GaeOut { adv: out.adv, ret };
+        return cuda::gae(device, [r, v], mask, ends, gap, gamma, lambda, out).map_err(|err| err.by(OP));
+    }
+    let level = on.level(OP)?;
     let rows = Rows { r, v, mask, ends, gap, gamma, lambda };
     let store = Store::of_rows::<f32>(mask.valid().len(), mask.b());
     let block = |block: Range<usize>, out: GaeOut<'_>| {
-        dispatch!(on.level(), simd => simd.vectorize(
+        dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
             || rows.block(simd, block, store, out)
         ));

@@ -30,7 +30,7 @@ fn check(rows: &[Case], gap: Gap) {
             terminated: any.then_some(&terminated),
             truncated: any.then_some(Truncated { at: &truncated, v_boot: &v_boot }),
         };
-        everywhere(|on| {
+        everywhere("gae", |on| {
             let (mut adv, mut ret) = (vec![SENTINEL; laid.slots], vec![SENTINEL; laid.slots]);
             let (gamma, lambda) = (rows[0].gamma.into(), Lambda::PerRow(&lambda));
             let out = GaeOut { adv: &mut adv, ret: Some(&mut ret) };

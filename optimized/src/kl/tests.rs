@@ -43,6 +43,7 @@ fn estimates() -> impl Iterator<Item = KlEstimate> {
 fn every_estimator_with_every_clamp_follows_the_written_order() {
     for estimate in estimates() {
         each_token(
+            "kl",
             |on, [logp, logp_ref, _], mask, out| kl(on, logp, logp_ref, mask, estimate, out),
             |[logp, logp_ref, _]| written(logp - logp_ref, estimate),
         );
@@ -53,12 +54,14 @@ fn every_estimator_with_every_clamp_follows_the_written_order() {
 fn every_slope_with_every_clamp_follows_the_written_order() {
     for estimate in estimates() {
         each_token(
+            "kl",
             |on, [a, b, _], mask, out| kl_grad(on, a, b, mask, estimate, KlGrad::Own, out),
             |[logp, logp_ref, _]| written_slope(logp - logp_ref, estimate),
         );
     }
     let estimate = KlEstimate { kind: Kl::K3, clamp_in: 0.1, clamp_out: 0.1 };
     each_token(
+        "kl",
         |on, [a, b, _], mask, out| kl_grad(on, a, b, mask, estimate, KlGrad::StraightThrough, out),
         |[logp, logp_ref, _]| logp - logp_ref,
     );

@@ -6,15 +6,15 @@
 use super::{fma, select_greater};
 
 /// log₂ e.
-const LOG2_E: f32 = f32::from_bits(0x3fb8_aa3b);
+pub(crate) const LOG2_E: f32 = f32::from_bits(0x3fb8_aa3b);
 /// 1.5 · 2²³: adding it leaves the rounded integer in the low bits.
-const MAGIC: f32 = 12_582_912.0;
+pub(crate) const MAGIC: f32 = 12_582_912.0;
 
 /// The least argument of [`exp_softmax`], −125 ln 2; what lies below counts as this, 2⁻¹²⁵.
 pub(crate) const LO: f32 = f32::from_bits(0xc2ad_496b);
 
 /// 2ᶠ on [−½, ½] without its constant term 1, highest power first: `sollya/exp_softmax.sollya`.
-const SOFTMAX: [f32; 5] = [
+pub(crate) const SOFTMAX: [f32; 5] = [
     f32::from_bits(0x3aad_feaf),
     f32::from_bits(0x3c1e_757d),
     f32::from_bits(0x3d63_5b4d),
@@ -42,11 +42,11 @@ pub(crate) fn exp_softmax(u: f32) -> f32 {
 }
 
 /// −ln 2 rounded, and what the rounding left.
-const NEG_LN_2: f32 = f32::from_bits(0xbf31_7218);
-const NEG_LN_2_REST: f32 = f32::from_bits(0x3102_e308);
+pub(crate) const NEG_LN_2: f32 = f32::from_bits(0xbf31_7218);
+pub(crate) const NEG_LN_2_REST: f32 = f32::from_bits(0x3102_e308);
 
 /// eʳ on [−½ ln 2, ½ ln 2] without its terms 1 + r, highest power first: `sollya/exp_full.sollya`.
-const FULL: [f32; 5] = [
+pub(crate) const FULL: [f32; 5] = [
     f32::from_bits(0x3ab4_a562),
     f32::from_bits(0x3c09_1cc7),
     f32::from_bits(0x3d2a_ad14),

@@ -3,13 +3,13 @@
 use super::fma;
 
 /// ⅔ as bits, rounded up: x = 2ᵏ m with m in [⅔, 4⁄3).
-const TWO_THIRDS: u32 = 0x3f2a_aaab;
+pub(crate) const TWO_THIRDS: u32 = 0x3f2a_aaab;
 /// ln 2 rounded, and what the rounding left.
-const LN_2: f32 = f32::from_bits(0x3f31_7218);
-const LN_2_REST: f32 = f32::from_bits(0xb102_e308);
+pub(crate) const LN_2: f32 = f32::from_bits(0x3f31_7218);
+pub(crate) const LN_2_REST: f32 = f32::from_bits(0xb102_e308);
 
 /// (ln(1 + f) − f) / f² on [−⅓, ⅓], highest power first: `sollya/ln.sollya`.
-const POLYNOMIAL: [f32; 9] = [
+pub(crate) const POLYNOMIAL: [f32; 9] = [
     f32::from_bits(0xbe03_803a),
     f32::from_bits(0x3e0f_7e38),
     f32::from_bits(0xbdf9_c8d8),

@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod accuracy;
+#[cfg(all(test, kernels))]
+mod cuda;
 #[cfg(all(test, feature = "oracle"))]
 mod exhaustive;
 mod exp;
@@ -17,6 +19,14 @@ mod sum;
 pub(crate) use exp::{LO, TAME, exp_full, exp_softmax, exp_tame};
 pub(crate) use ln::ln;
 pub(crate) use sum::{RowSum, TileSum, fold};
+
+/// What kernels on a device get from here (`cuda/prelude.rs`), which `build.rs` compiles too.
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
+#[allow(unused_imports, reason = "there may be no compiler for the emulation")]
+pub(crate) use self::{
+    exp::{FULL, LOG2_E, MAGIC, NEG_LN_2, NEG_LN_2_REST, SOFTMAX},
+    ln::{LN_2, LN_2_REST, POLYNOMIAL, TWO_THIRDS},
+};
 
 /// Partial sums that a tile is spread over: element i of a tile belongs to lane i mod 128.
 pub(crate) const LANES: usize = 128;

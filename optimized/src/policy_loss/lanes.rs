@@ -11,13 +11,13 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clip {
     /// 1 − ε_lo and 1 + ε_hi.
-    lo: f32,
-    hi: f32,
-    c_dual: f32,
-    log_ratio_clamp: f32,
-    clip_frac: ClipFrac,
-    kl_kind: Kl,
-    kl_of: KlOf,
+    pub(super) lo: f32,
+    pub(super) hi: f32,
+    pub(super) c_dual: f32,
+    pub(super) log_ratio_clamp: f32,
+    pub(super) clip_frac: ClipFrac,
+    pub(super) kl_kind: Kl,
+    pub(super) kl_of: KlOf,
 }
 
 impl Clip {

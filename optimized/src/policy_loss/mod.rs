@@ -1,5 +1,7 @@
 //! How the actor is moved: `eq:ratio`, `eq:policy-loss`, and the gradient in the same pass.
 
+#[cfg(kernels)]
+mod cuda;
 mod lanes;
 #[cfg(test)]
 mod tests;
@@ -145,8 +147,15 @@ pub fn policy_sums(
     let (c, grad) = Grad::split(OP, mask, out.grad)?;
     let per_token = check::output(OP, mask, "per_token", out.per_token)?;
     let ratio = check::output(OP, mask, "ratio", out.ratio)?;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let out = [per_token, ratio, grad];
+        let made = cuda::sums(device, [logp, logp_old, adv], weights, mask, &clip, &divisors, c, out);
+        let ([loss, kl], [clipped, lower]) = made.map_err(|err| err.by(OP))?;
+        return Ok(PolicySums { loss, kl, clipped, lower, counts: mask.counts() });
+    }
     let Passed { sums: [loss, kl], counted: [clipped, lower], counts } = pass(
-        on,
+        on.level(OP)?,
         mask,
         &divisors,
         [per_token, None, ratio, grad],

@@ -133,7 +133,7 @@ fn follows_the_order(batch: &Batch, clip: &PolicyClip, agg: Agg, seed: u64, weig
     let kl = batch.aggregate(&batch.each(x, |_, x| of(x).0.kl), Agg::TokenMean);
     let laid = x.map(|x| batch.lay(x));
     let mask = batch.mask();
-    everywhere(|on| {
+    everywhere("policy_loss", |on| {
         let mut room = [(); 3].map(|()| vec![SENTINEL; mask.valid().len()]);
         let [to_loss, to_ratio, to_grad] = &mut room;
         let grad_room = Some(Grad { c: c.into(), to: to_grad });
@@ -154,7 +154,7 @@ fn follows_the_order(batch: &Batch, clip: &PolicyClip, agg: Agg, seed: u64, weig
 fn a_nan_in_any_operand_reaches_the_loss_and_its_own_gradient_alone() {
     let valid = vec![true; 700];
     let mask = Mask::padded(&valid, 1, 700).unwrap();
-    everywhere(|on| {
+    everywhere("policy_loss", |on| {
         for (clip, operand) in clips().iter().flat_map(|clip| (0..4).map(move |operand| (clip, operand))) {
             let mut x = [vec![0.5; 700], vec![0.4; 700], vec![0.1; 700], vec![1.0; 700]];
             x[operand][600] = f32::NAN;

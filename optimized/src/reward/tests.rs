@@ -6,10 +6,12 @@ use crate::testing::{LAYOUTS, Laid, SENTINEL, assert_rows, each_token, everywher
 #[test]
 fn the_penalty_is_subtracted_in_one_rounding_and_skipped_at_zero() {
     each_token(
+        "reward",
         |on, [placed, kl, _], mask, out| reward(on, placed, Some(kl), 0.1, mask, out),
         |[placed, kl, _]| (-0.1f32).mul_add(kl, placed),
     );
     each_token(
+        "reward",
         |on, [placed, _, _], mask, out| reward(on, placed, None, 0.0, mask, out),
         |[placed, _, _]| placed,
     );
@@ -18,6 +20,7 @@ fn the_penalty_is_subtracted_in_one_rounding_and_skipped_at_zero() {
 #[test]
 fn scores_per_token_are_clipped() {
     each_token(
+        "reward",
         |on, [scores, _, _], mask, out| place_scores(on, scores, ScoreAt::PerToken, 0.3, mask, None, out),
         |[score, _, _]| {
             let below = if score > 0.3 { 0.3 } else { score };
@@ -43,7 +46,7 @@ fn a_score_lands_where_it_is_told_in_every_layout() {
         for (row, slot) in slots.into_iter().enumerate() {
             slot.into_iter().for_each(|slot: usize| want[row][slot] = [2.0, -5.0, 5.0][row]);
         }
-        everywhere(|on| {
+        everywhere("reward", |on| {
             let (scores, mut out) = ([2.0, -9.0, 7.0], vec![SENTINEL; laid.slots]);
             place_scores(on, &scores, at, 5.0, &mask, Some(&attended), &mut out).unwrap();
             assert_rows(&format!("{layout:?} {at:?}"), &mask, &out, &want);

@@ -108,7 +108,7 @@ pub fn rollout_phase<'a>(
     let whitened = match s.whitening {
         Some(how) => Some(whiten(on, adv_raw, &mask, how, adv)?),
         None => {
-            copy(on, &mask, adv_raw, adv);
+            copy("rollout_phase", on, &mask, adv_raw, adv)?;
             None
         }
     };

@@ -41,7 +41,7 @@ fn the_step_is_its_terms_one_after_the_other() {
     all.extend([("everything on", all_on(), true), ("the defaults", Settings::default(), false)]);
     for layout in LAYOUTS {
         let batch = Batch::new(layout);
-        everywhere(|on| {
+        everywhere("step", |on| {
             let mut room = Room::default();
             for (name, settings, with_ref) in &all {
                 let got = step(on, &batch, settings, *with_ref, &mut room);

@@ -11,14 +11,14 @@ use fearless_simd::Level;
 /// The operands of a backward pass, but for the logits.
 #[derive(Clone, Copy)]
 pub(super) struct Backward<'a> {
-    actions: &'a [u32],
+    pub(super) actions: &'a [u32],
     pub(super) mask: Mask<'a>,
     pub(super) vocab: usize,
     /// 1/τ of the log-probability, and of the entropy.
-    inv_tau: [f32; 2],
-    stats: TokenStats<'a>,
-    g_logp: &'a [f32],
-    g_ent: &'a [f32],
+    pub(super) inv_tau: [f32; 2],
+    pub(super) stats: TokenStats<'a>,
+    pub(super) g_logp: &'a [f32],
+    pub(super) g_ent: &'a [f32],
 }
 
 /// One softmax of a token and what flows through it.

@@ -72,8 +72,8 @@ impl Logit for bf16 {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Logits<'a, X> {
-    data: &'a [X],
-    shape: Shape,
+    pub(super) data: &'a [X],
+    pub(super) shape: Shape,
 }
 
 /// Room for the gradient of rows of logits, or rows that it will replace; laid out as [`Logits`].

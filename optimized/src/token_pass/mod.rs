@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod cases;
+#[cfg(kernels)]
+mod cuda;
 mod forward;
 mod grad;
 mod lanes;
@@ -20,7 +22,7 @@ pub use shard::LogSumExp;
 
 use crate::{Backend, Error, Mask, check, memory::Store, parallel::over_slots};
 use core::ops::Range;
-use fearless_simd::{dispatch, prelude::*};
+use fearless_simd::{Level, dispatch, prelude::*};
 use forward::{Forward, Rooms, Wanted};
 use grad::Backward;
 use place::Place;
@@ -118,9 +120,14 @@ pub(crate) fn forward<X: Logit>(
         check::output(op, mask, "max_ent", max_ent)?,
         check::output(op, mask, "ln_sum_ent", ln_sum_ent)?,
     ];
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return cuda::forward(device, logits, actions, mask, inv_tau, out).map_err(|err| err.by(op));
+    }
     let pass = Forward { logits, actions, mask: *mask, inv_tau, wanted };
+    let level = on.level(op)?;
     let block = |slots: Range<usize>, out: Rooms<'_>| {
-        dispatch!(on.level(), simd => simd.vectorize(
+        dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
             || pass.block(slots, out)
         ));
@@ -162,8 +169,12 @@ pub fn token_pass_grad<X: Logit>(
         return Err(Error::GradVocab { op: OP, grad: grad.shape.vocab, logits: logits.vocab() });
     }
     let pass = Backward::new(OP, actions, mask, logits.vocab(), [tau, tau_ent], stats, g_logp, g_ent)?;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return cuda::backward(device, &pass, Some(logits), grad).map_err(|err| err.by(OP));
+    }
     let store = Store::of::<X>(grad.data.len());
-    backward(on, &pass, Place::Apart { logits, to: grad.data, shape: grad.shape, store });
+    backward(on.level(OP)?, &pass, Place::Apart { logits, to: grad.data, shape: grad.shape, store });
     Ok(())
 }
 
@@ -188,14 +199,19 @@ pub fn token_pass_grad_in_place<X: Logit>(
     let LogitsMut { data, shape } = logits;
     shape.check(OP, "logits", mask, data.len())?;
     let pass = Backward::new(OP, actions, mask, shape.vocab, [tau, tau_ent], stats, g_logp, g_ent)?;
-    backward(on, &pass, Place::Within { data, shape });
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let place = LogitsMut { data, shape };
+        return cuda::backward(device, &pass, None, place).map_err(|err| err.by(OP));
+    }
+    backward(on.level(OP)?, &pass, Place::Within { data, shape });
     Ok(())
 }
 
-fn backward<X: Logit>(on: Backend, pass: &Backward<'_>, place: Place<'_, X>) {
+fn backward<X: Logit>(on: Level, pass: &Backward<'_>, place: Place<'_, X>) {
     let block = |slots: Range<usize>, place: Place<'_, X>| {
         let store = place.store();
-        dispatch!(on.level(), simd => simd.vectorize(
+        dispatch!(on, simd => simd.vectorize(
             #[inline(always)]
             || pass.block(simd.level(), slots, place)
         ));

@@ -58,11 +58,7 @@ impl LogSumExp {
         let scale = InvTau(inv_tau);
         let x_a = (action as usize).checked_sub(start).and_then(|a| logits.get(a));
         let x_a = x_a.map(|x| scale.of(x.widen()));
-        let mut tiles = NO_TILES;
-        let tiles = dispatch!(on.level(), simd => simd.vectorize(
-            #[inline(always)]
-            || row(logits, scale, &mut tiles).to_vec()
-        ));
+        let tiles = tiles(on, logits, inv_tau).map_err(|err| err.by(OP))?;
         Ok(LogSumExp { start, end, action, inv_tau, tiles, x_a })
     }
 
@@ -102,6 +98,19 @@ impl LogSumExp {
             _ => Err(Error::ShardOfAction { action: self.action, start: self.start, end: self.end }),
         }
     }
+}
+
+/// m, S and W of each tile.
+fn tiles<X: Logit>(on: Backend, logits: &[X], inv_tau: f32) -> Result<Vec<Triple>, Error> {
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return super::cuda::shard(device, logits, inv_tau);
+    }
+    let mut tiles = NO_TILES;
+    Ok(dispatch!(on.level("log_sum_exp")?, simd => simd.vectorize(
+        #[inline(always)]
+        || row(logits, InvTau(inv_tau), &mut tiles).to_vec()
+    )))
 }
 
 /// The serialized form: start, end, action, then bits: 1/τ, m, S and W of each tile, x of the action.

@@ -60,7 +60,7 @@ fn every_backend_follows_the_order_of_the_kl_loss() {
             let alone = batch.each(x, |row, x| token(x).1 * (batch.weight(row, agg) * c));
             let added = batch.each(x, |row, x| x[2] + token(x).1 * (batch.weight(row, agg) * c));
             let (laid, mask) = (x.map(|x| batch.lay(x)), batch.mask());
-            everywhere(|on| {
+            everywhere("total_loss", |on| {
                 for (put, want) in [(Put::Replace, &alone), (Put::Add, &added)] {
                     let mut room = vec![SENTINEL; mask.valid().len()];
                     if put == Put::Add {
@@ -82,7 +82,7 @@ fn every_backend_follows_the_order_of_the_kl_loss() {
 fn a_nan_in_either_operand_reaches_the_kl_loss_and_its_own_gradient_alone() {
     let valid = vec![true; 700];
     let mask = Mask::padded(&valid, 1, 700).unwrap();
-    everywhere(|on| {
+    everywhere("total_loss", |on| {
         for ((estimate, how), operand) in estimates().flat_map(|which| [(which, 0), (which, 1)]) {
             let mut x = [vec![0.5; 700], vec![0.4; 700]];
             x[operand][600] = f32::NAN;

@@ -1,5 +1,7 @@
 //! How the critic is fitted: `eq:value-clip`, `eq:value-loss`, and the gradient in the same pass.
 
+#[cfg(kernels)]
+mod cuda;
 mod lanes;
 #[cfg(test)]
 mod tests;
@@ -130,8 +132,22 @@ pub fn value_sums(
     let (c, grad) = Grad::split(OP, mask, out.grad)?;
     let per_token = check::output(OP, mask, "per_token", out.per_token)?;
     let factor = half.factor() as f32;
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let sums = cuda::sums(
+            device,
+            [v, v_old, ret],
+            mask,
+            (eps_v, form),
+            &divisors,
+            (c, factor),
+            [per_token, grad],
+        );
+        let (loss, clipped) = sums.map_err(|error| error.by(OP))?;
+        return Ok(ValueSums { loss, clipped, counts: mask.counts() });
+    }
     let Passed { sums: [loss], counted: [clipped], counts } = pass(
-        on,
+        on.level(OP)?,
         mask,
         &divisors,
         [per_token, grad],

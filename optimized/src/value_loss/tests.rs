@@ -51,7 +51,7 @@ fn every_backend_follows_the_order() {
         let clip_frac = clipped.iter().flatten().sum::<f32>() / batch.counts().tokens as f32;
         let laid = x.map(|x| batch.lay(x));
         let mask = batch.mask();
-        everywhere(|on| {
+        everywhere("value_loss", |on| {
             let mut room = [(); 2].map(|()| vec![SENTINEL; mask.valid().len()]);
             let [to_loss, to_grad] = &mut room;
             let grad_room = Grad { c: c.into(), to: to_grad };
@@ -70,7 +70,7 @@ fn every_backend_follows_the_order() {
 fn a_nan_in_any_operand_reaches_the_loss_and_its_own_gradient_alone() {
     let valid = vec![true; 700];
     let mask = Mask::padded(&valid, 1, 700).unwrap();
-    everywhere(|on| {
+    everywhere("value_loss", |on| {
         for (form, operand) in FORMS.into_iter().flat_map(|form| (0..3).map(move |operand| (form, operand))) {
             let mut x = [vec![0.5; 700], vec![0.4; 700], vec![0.1; 700]];
             x[operand][600] = f32::NAN;

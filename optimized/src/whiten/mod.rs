@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod tests;
 
+#[cfg(kernels)]
+use crate::aggregate::device_sums;
+#[cfg(kernels)]
+use crate::cuda::{self, Settings};
 use crate::{
     Agg, AggregateSums, Apart, Backend, EpsAt, Error, Mask, ShiftMean, Variance, Whitening,
     aggregate::sums_of,
@@ -75,6 +79,16 @@ pub fn whiten_by(
         EpsAt::UnderRoot => 1.0 / (var + eps_w).sqrt(),
         EpsAt::VarFloor => 1.0 / greater(var, eps_w).sqrt(),
     };
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        let kernel = match how.shift_mean {
+            ShiftMean::Yes => "whiten",
+            ShiftMean::No => "whiten_keeping_mean",
+        };
+        let by = Settings { a: mean, b: rstd, ..Settings::NONE };
+        return cuda::each(device, ("whiten", kernel), mask, [adv, &[]], by, out).map_err(|err| err.by(OP));
+    }
+    let on = on.level(OP)?;
     match how.shift_mean {
         ShiftMean::Yes => each(
             on,
@@ -139,6 +153,10 @@ impl SquareSum {
 ///
 /// If a length is not the mask's.
 pub fn square_sum(on: Backend, x: &[f32], mask: &Mask<'_>, mean: f32) -> Result<SquareSum, Error> {
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return device_sums("square_sum", device, x, mask, Agg::TokenSum, Some(mean)).map(SquareSum);
+    }
     let sums = sums_of(
         "square_sum",
         on,

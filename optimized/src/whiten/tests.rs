@@ -51,7 +51,7 @@ fn every_choice_follows_the_written_order() {
             let (laid, mask) = (batch.lay(&adv), batch.mask());
             for how in choices() {
                 let (want, want_out) = written(&batch, &adv, how);
-                everywhere(|on| {
+                everywhere("whiten", |on| {
                     let mut out = vec![SENTINEL; laid.len()];
                     let got = whiten(on, &laid, &mask, how, &mut out).unwrap();
                     let what = format!("{on}, batch {seed}, {how:?}: {got:?}, not {want:?}");

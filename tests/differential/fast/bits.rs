@@ -7,20 +7,22 @@ use optimized::Backend;
 #[test]
 fn every_backend_and_thread_count_gives_the_bits_of_the_fallback_on_one_thread() {
     let pools = THREADS.map(threads);
-    let backends = Backend::available();
     for term in TERMS {
-        let mut cases = 0;
+        let (backends, mut cases) = (term.backends(), 0);
         for case in (term.cases)() {
             let want = pools[0].install(|| case.plain(backends[0]));
             for on in &backends {
-                for (pool, n) in pools.iter().zip(THREADS) {
+                // A device knows nothing of threads.
+                for (pool, n) in
+                    pools.iter().zip(THREADS).take(if on.is_device() { 1 } else { THREADS.len() })
+                {
                     let got = pool.install(|| case.plain(*on));
                     assert_same_bits(term.stem, &case, &format!("{on}, {n} threads"), &got, &want);
                 }
             }
             cases += 1;
         }
-        println!("{}: {cases} cases, the same bits on {}", term.stem, names(&backends));
+        println!("{}: {cases} cases, the same bits on {}{}", term.stem, names(&backends), term.lacking());
     }
 }
 
@@ -29,7 +31,7 @@ fn every_backend_and_thread_count_gives_the_bits_of_the_fallback_on_one_thread()
 fn the_short_comparison_agrees() {
     for term in TERMS {
         let equal = bits_equal(term);
-        assert_eq!(equal.len(), Backend::available().len());
+        assert_eq!(equal.len(), term.backends().len());
         assert!(equal.iter().all(|(_, equal)| *equal), "{}: {equal:?}", term.stem);
     }
 }
@@ -39,7 +41,7 @@ fn the_short_comparison_agrees() {
 fn what_is_not_asked_for_changes_no_bit_of_the_rest() {
     for term in TERMS {
         for case in (term.cases)() {
-            for on in [Backend::available()[0], Backend::best()] {
+            for on in term.unlike() {
                 let silent = case.run(on, &Laid::new(&case.batch, Layout::Padded, None).silent());
                 assert_same_bits(term.stem, &case, "without its outputs", &silent, &case.plain(on));
             }

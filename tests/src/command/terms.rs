@@ -46,7 +46,9 @@ fn shown() -> Outcome {
     for term in fast::TERMS {
         let bits = bits_equal(term);
         failed |= bits.iter().any(|(_, equal)| !equal);
+        let here = |name: &str| Backend::available().iter().any(|on| on.name() == name);
         let of = |name: &&str| match bits.iter().find(|(on, _)| on.name() == *name) {
+            None if here(name) => "not there",
             None => "absent",
             Some((_, true)) => "equal",
             Some((_, false)) => "DIFFERENT",

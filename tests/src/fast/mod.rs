@@ -48,6 +48,25 @@ pub struct Term {
     pub across_rows: bool,
 }
 
+impl Term {
+    /// The backends of this machine that have it.
+    pub fn backends(&self) -> Vec<Backend> {
+        Backend::with(self.stem)
+    }
+
+    /// The fallback, the best level of the CPU, and what is no level: where every one would be many times the same.
+    pub fn unlike(&self) -> Vec<Backend> {
+        let (fallback, best) = (Backend::available()[0], Backend::best());
+        self.backends().into_iter().filter(|on| *on == fallback || *on == best || on.is_device()).collect()
+    }
+
+    /// What lacks it, for the end of a line: ` (not on cuda)`.
+    pub fn lacking(&self) -> String {
+        let lack = Backend::available().into_iter().filter(|on| !on.has(self.stem));
+        lack.map(|on| format!(" (not on {on} yet)")).collect()
+    }
+}
+
 /// Every way to aggregate, for the losses to go through. Neither scale is a power of two.
 pub(crate) const AGGS: [Agg; 9] = [
     Agg::TokenMean,
@@ -78,7 +97,7 @@ pub const TERMS: &[Term] = &[
     step::TERM,
 ];
 
-/// Whether each backend of this machine gives the bits of the fallback: on the term's small cases, so that a
+/// Whether each backend of this machine that has the term gives the bits of the fallback: on the term's small cases, so that a
 /// command can ask.
 ///
 /// # Panics
@@ -87,7 +106,7 @@ pub const TERMS: &[Term] = &[
 pub fn bits_equal(term: &Term) -> Vec<(Backend, bool)> {
     let cases: Vec<Case> = (term.cases)().into_iter().filter(|case| case.batch.size() <= 10_000).collect();
     let all = |on: Backend| -> Vec<Outputs> { cases.iter().map(|case| case.plain(on)).collect() };
-    let backends = Backend::available();
+    let backends = term.backends();
     let wanted = all(backends[0]);
     let equal = |on: Backend| all(on).iter().zip(&wanted).all(|(got, want)| got.difference(want).is_none());
     backends.into_iter().map(|on| (on, equal(on))).collect()
