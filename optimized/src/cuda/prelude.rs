@@ -23,9 +23,11 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
 /// The device twin of `lanes/`.
 pub(crate) const LANES_CUH: &str = include_str!("lanes.cuh");
 
-/// What nvcc's C++ has no word for, and the emulation's header has.
+/// What nvcc's C++ has no word for, and the emulation's header has. Of the registers a thread may have 128, with which 512
+/// threads share a multiprocessor: left to itself ptxas gives fewer to some, and spills.
 pub(crate) const CUDA: &str = r#"
-#define KERNEL(name, threads, Args) extern "C" __global__ void __launch_bounds__(threads) name(const Args args)
+#define KERNEL(name, threads, Args) \
+    extern "C" __global__ void __launch_bounds__(threads, 512 / threads) name(const Args args)
 #define SHARED(Shared) __shared__ Shared shared
 __device__ __forceinline__ float max_nan(float a, float b) {
     float greater;

@@ -149,6 +149,7 @@ struct Chain {
 __device__ __forceinline__ void walk(Chain& chain) {
     float carry = chain.after;
     const bool plain = (chain.zero[0] | chain.zero[1]) == 0;
+#pragma unroll 1
     for (u32 at = CHUNK; at > 0; at -= 8) {
         float d[8], q[8];
 #pragma unroll

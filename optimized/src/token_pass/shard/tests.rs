@@ -91,8 +91,10 @@ fn shards_that_do_not_belong_together_are_refused() {
 /// Which zero comes first in a row is not in its log-sum-exp.
 #[test]
 fn the_maximum_of_a_tile_is_never_minus_0() {
-    let form = Form::from(LogSumExp::of_shard(Backend::best(), &[-0.0f32; 3], 0, 1, 1.0).unwrap());
-    assert_eq!(form.tiles[0][0], 0.0f32.to_bits());
+    for on in Backend::with("log_sum_exp") {
+        let form = Form::from(LogSumExp::of_shard(on, &[-0.0f32; 3], 0, 1, 1.0).unwrap());
+        assert_eq!(form.tiles[0][0], 0.0f32.to_bits(), "{on}");
+    }
 }
 
 #[test]
