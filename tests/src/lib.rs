@@ -13,3 +13,4 @@ pub mod report;
 mod skipped;
 pub mod terms;
 pub mod train;
+pub mod vectors;

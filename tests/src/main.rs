@@ -9,7 +9,7 @@ use clap::{
     Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use command::{check, claims, main_job, sample, step, table::one_line, terms, train};
+use command::{bless, check, claims, dump, main_job, sample, step, table::one_line, terms, train};
 use conformance::dump::BadInput;
 use std::{
     io::{self, Write},
@@ -30,6 +30,8 @@ fn cli() -> Command {
             train::command(),
             claims::command(),
             terms::command(),
+            dump::command(),
+            bless::command(),
         ])
         .args([main_job::iterations(), sample::folder()])
 }
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
         Some(("check", matches)) => check::run(matches).map(|outcome| (outcome.text, outcome.failed)),
         Some(("step", matches)) => step::run(matches).map(|text| (text, false)),
         Some(("train", matches)) => train::run(matches).map(|text| (text, false)),
+        Some(("dump", _)) => Ok((dump::run(), false)),
+        Some(("bless", matches)) => bless::run(matches).map(|text| (text, false)),
         Some(("terms", matches)) => terms::run(matches).map(|outcome| (outcome.text, outcome.failed)),
         Some((other, _)) => Err(BadInput::new(format!("`{other}` is no subcommand"))),
     };

@@ -11,6 +11,15 @@ pub(super) enum Order {
     Written,
 }
 
+/// How the other side took the numbers of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// To the bit.
+    Exactly,
+    /// Each rounded once to f32.
+    ToF32,
+}
+
 /// The precision that the numbers compared with were computed in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Precision {
@@ -21,6 +30,7 @@ pub struct Precision {
     /// Where its numbers end.
     pub(super) largest: f64,
     pub(super) order: Order,
+    pub(super) reads: Reads,
 }
 
 impl Precision {
@@ -30,6 +40,7 @@ impl Precision {
         tiny: 1.401_298_464_324_817e-45,
         largest: f64::INFINITY,
         order: Order::Any,
+        reads: Reads::Exactly,
     };
     /// Both in f64.
     pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324, ..Precision::F32 };
@@ -47,6 +58,11 @@ impl Precision {
     /// makes what follows from it undetermined (off by ∞), as an overflow to ∞ may.
     pub const ORDER: Precision =
         Precision { largest: f32::MAX as f64, order: Order::Written, ..Precision::F32 };
+
+    /// Theirs in f32 from numbers that are written in decimal, and so rounded on their way in; a number beyond the
+    /// range makes what follows from it undetermined.
+    pub const DECIMAL: Precision =
+        Precision { largest: f32::MAX as f64, reads: Reads::ToF32, ..Precision::F32 };
 
     /// The dtype of their arithmetic.
     pub fn name(self) -> &'static str {
@@ -68,9 +84,13 @@ impl Precision {
         n as f64 * self.u < 0.25
     }
 
-    /// A number both sides read from the same file: exact.
+    /// A number both sides read from the same file: exact, unless the file is wider than their precision.
     pub fn given(self, value: f64) -> Approx {
-        Approx { value, off: 0.0, p: self }
+        let rounding = match self.reads {
+            Reads::ToF32 if value.is_finite() => (f64::from(value as f32) - value).abs(),
+            _ => 0.0,
+        };
+        Approx { value, off: rounding, p: self }
     }
 
     /// A setting such as γ = 0.9, which each side rounds to its own precision.

@@ -1,9 +1,11 @@
 //! The subcommands of `ppo`.
 
+pub(crate) mod bless;
 pub(crate) mod chart;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod departures;
+pub(crate) mod dump;
 pub(crate) mod flags;
 pub(crate) mod json;
 pub(crate) mod main_job;

@@ -1,0 +1,205 @@
+//! The inputs of every case, a file a term. A case is there for what its comment says; what comes out is computed.
+
+mod aggregate;
+mod entropy;
+mod gae;
+mod gradients;
+mod kl;
+mod log_prob;
+mod policy_loss;
+mod returns;
+mod reward;
+mod step;
+mod total_loss;
+mod value_loss;
+mod whiten;
+
+use super::case::Case;
+
+/// One file of vectors.
+#[derive(Debug, Clone, Copy)]
+pub struct Term {
+    /// Its stem, which is also the name of the function that a runner calls.
+    pub stem: &'static str,
+    /// What is compared, as far as a case has its inputs, in the order of the step.
+    pub outputs: &'static [&'static str],
+    /// The settings that a case states. One that the right formula does not read is here because a mistake does.
+    pub keys: &'static [&'static str],
+    /// The cases.
+    pub cases: fn() -> Vec<Case>,
+}
+
+/// What a mean over tokens is made by.
+const MEAN: [&str; 3] = ["loss_agg_mode", "loss_scale_factor", "count_empty_rows"];
+
+/// Every file, in the order of the step.
+pub const TERMS: &[Term] = &[
+    Term { stem: "log_prob", outputs: &["log_probs"], keys: &["temperature"], cases: log_prob::cases },
+    Term {
+        stem: "kl",
+        outputs: &["kl"],
+        keys: &["kl_estimator", "kl_clamp_in", "kl_clamp_out"],
+        cases: kl::cases,
+    },
+    Term {
+        stem: "reward",
+        outputs: &["kl", "token_rewards"],
+        keys: &["score_at", "score_clip", "kl_coef", "kl_estimator", "kl_clamp_in", "kl_clamp_out"],
+        cases: reward::cases,
+    },
+    Term {
+        stem: "gae",
+        outputs: &["advantages_raw"],
+        keys: &["gamma", "lam", "gap", "done_at"],
+        cases: gae::cases,
+    },
+    Term {
+        stem: "whiten",
+        outputs: &["whitened"],
+        keys: &["variance", "eps_at", "eps", "shift_mean"],
+        cases: whiten::cases,
+    },
+    Term {
+        stem: "returns",
+        outputs: &["advantages_raw", "returns"],
+        keys: &["gamma", "lam", "lam_critic", "gap"],
+        cases: returns::cases,
+    },
+    Term {
+        stem: "policy_loss",
+        outputs: &["ratio", "pg_loss", "pg_clipfrac", "pg_clipfrac_lower", "ppo_kl"],
+        keys: &[
+            "cliprange_low",
+            "cliprange_high",
+            "clip_ratio_c",
+            "log_ratio_clamp",
+            "clipfrac",
+            "ppo_kl_kind",
+            "ppo_kl_of",
+            MEAN[0],
+            MEAN[1],
+            MEAN[2],
+        ],
+        cases: policy_loss::cases,
+    },
+    Term {
+        stem: "value_loss",
+        outputs: &["vf_loss", "vf_clipfrac"],
+        keys: &["cliprange_value", "value_clip_form", "vf_half", "cliprange", MEAN[0], MEAN[1], MEAN[2]],
+        cases: value_loss::cases,
+    },
+    Term {
+        stem: "entropy",
+        outputs: &["entropy", "entropy_loss"],
+        keys: &["entropy_temperature", MEAN[0], MEAN[1], MEAN[2]],
+        cases: entropy::cases,
+    },
+    Term { stem: "aggregate", outputs: &["aggregate"], keys: &MEAN, cases: aggregate::cases },
+    Term {
+        stem: "total_loss",
+        outputs: &["pg_loss", "vf_loss", "entropy_loss", "kl_loss", "total_loss"],
+        keys: &[
+            "cliprange_low",
+            "cliprange_high",
+            "cliprange_value",
+            "value_clip_form",
+            "vf_half",
+            "temperature",
+            "kl_loss_kind",
+            "vf_coef",
+            "entropy_coef",
+            "kl_loss_coef",
+            MEAN[0],
+            MEAN[1],
+            MEAN[2],
+        ],
+        cases: total_loss::cases,
+    },
+    Term {
+        stem: "gradients",
+        outputs: &["grad_log_probs", "grad_values", "grad_logits"],
+        keys: &[
+            "grad_of",
+            "cliprange_low",
+            "cliprange_high",
+            "clip_ratio_c",
+            "log_ratio_clamp",
+            "cliprange_value",
+            "value_clip_form",
+            "vf_half",
+            "temperature",
+            "entropy_temperature",
+            "kl_loss_kind",
+            "vf_coef",
+            "entropy_coef",
+            "kl_loss_coef",
+            MEAN[0],
+            MEAN[1],
+            MEAN[2],
+        ],
+        cases: gradients::cases,
+    },
+    Term {
+        stem: "step",
+        outputs: &[
+            "log_probs",
+            "kl",
+            "token_rewards",
+            "advantages_raw",
+            "whitened",
+            "returns",
+            "ratio",
+            "pg_loss",
+            "pg_clipfrac",
+            "pg_clipfrac_lower",
+            "ppo_kl",
+            "vf_loss",
+            "vf_clipfrac",
+            "entropy",
+            "entropy_loss",
+            "kl_loss",
+            "total_loss",
+            "grad_log_probs",
+            "grad_values",
+            "grad_logits",
+        ],
+        keys: &[
+            "kl_coef",
+            "kl_estimator",
+            "kl_clamp_in",
+            "kl_clamp_out",
+            "score_at",
+            "score_clip",
+            "gamma",
+            "lam",
+            "lam_critic",
+            "gap",
+            "done_at",
+            "whiten",
+            "variance",
+            "eps_at",
+            "eps",
+            "shift_mean",
+            "cliprange_low",
+            "cliprange_high",
+            "clip_ratio_c",
+            "log_ratio_clamp",
+            "clipfrac",
+            "ppo_kl_kind",
+            "ppo_kl_of",
+            "cliprange_value",
+            "value_clip_form",
+            "vf_half",
+            "temperature",
+            "entropy_temperature",
+            "kl_loss_kind",
+            "vf_coef",
+            "entropy_coef",
+            "kl_loss_coef",
+            MEAN[0],
+            MEAN[1],
+            MEAN[2],
+        ],
+        cases: step::cases,
+    },
+];
