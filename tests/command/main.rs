@@ -6,6 +6,8 @@
 //! | `sample_job` | `sample`: the tables beside PyTorch's numbers, the departures, exit code 1 |
 //! | `claims` | `claims`: what the post claims, measured |
 //! | `check` | a dump's own outputs judged: what is said, exit codes 0, 1 and 2 |
+//! | `action` | the GitHub Action's steps: exit codes, summary, report |
+//! | `dump` | `dump --python`: its lines write a dump in real PyTorch |
 //! | `step` | the terms of a dump beside its own outputs; names, dtypes, settings |
 //! | `backend` | `step --backend`: the fast path, alike on every backend; what it refuses |
 //! | `json`, `out` | `--json`, `--out` |
@@ -14,9 +16,11 @@
 //! | `memory` | README's bound on memory, under a limit of address space |
 //! | `shell` | what a shell does to it: pipes, unknown words, versions |
 
+mod action;
 mod backend;
 mod check;
 mod claims;
+mod dump;
 mod dumps;
 mod json;
 mod main_job;
