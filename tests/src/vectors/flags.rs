@@ -47,7 +47,7 @@ const IN_WORDS: &[(&str, &str)] = &[
 
 /// Every mistake, in the order of the step: those with a formula of their own, then the choices that are wrong.
 pub fn mistakes() -> Vec<Mistake> {
-    let of_bugs = bugs().map(|bug| Mistake {
+    let of_bugs = bugs().filter(|bug| bug.is_mistake()).map(|bug| Mistake {
         flag: bug.name.to_owned(),
         of: bug.of,
         says: bug.says.to_owned(),

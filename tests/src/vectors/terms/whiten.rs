@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
             for eps_at in EPS_AT {
                 let comment = match (n, variance) {
                     (1, "sample") => {
-                        "One token has no sample variance: 0 / 0 is NaN, and not an error or a 0"
+                        "One token has no sample variance: 0 / 0 is NaN. A trainer that guards against it leaves the case out"
                     }
                     (1, _) => "One token is its own mean: 0",
                     (2, _) => "Two tokens: n and n − 1 differ by a factor of √2",
