@@ -6,6 +6,7 @@ use conformance::vectors::{
 };
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -57,12 +58,13 @@ pub(crate) fn files() -> Vec<(String, Value)> {
 pub(crate) fn cases() -> Vec<Read> {
     let of = |(stem, file): &(String, Value)| {
         assert_eq!(file["term"], stem.as_str());
-        file["cases"].as_array().unwrap().iter().map(|case| read(stem, case)).collect::<Vec<_>>()
+        let read = |case| read(stem, &file["settings"], case);
+        file["cases"].as_array().unwrap().iter().map(read).collect::<Vec<_>>()
     };
     files().iter().flat_map(of).collect()
 }
 
-fn read(term: &str, from: &Value) -> Read {
+fn read(term: &str, shared: &Value, from: &Value) -> Read {
     let tensor = |(name, x): (&String, &Value)| {
         let (shape, x) = flat(x);
         Tensor {
@@ -72,7 +74,11 @@ fn read(term: &str, from: &Value) -> Read {
         }
     };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let setting = |(key, value): (&String, &Value)| (key.clone(), text(value));
+    // What the file states, and over it what the case does.
+    let mut settings: BTreeMap<String, String> = BTreeMap::new();
+    for stated in [shared, &from["settings"]] {
+        settings.extend(stated.as_object().unwrap().iter().map(|(key, value)| (key.clone(), text(value))));
+    }
     let outputs = |from: &Value| {
         let numbers = |(name, x): (&String, &Value)| {
             let (shape, x) = flat(x);
@@ -86,7 +92,7 @@ fn read(term: &str, from: &Value) -> Read {
             name: text(&from["name"]),
             comment: text(&from["comment"]),
             inputs: from["inputs"].as_object().unwrap().iter().map(tensor).collect(),
-            settings: from["settings"].as_object().unwrap().iter().map(setting).collect(),
+            settings: settings.into_iter().collect(),
         },
         expected: outputs(&from["expected"]).unwrap(),
         f64s: outputs(&from["tolerance"]["f64"]).unwrap(),

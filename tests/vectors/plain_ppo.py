@@ -159,12 +159,9 @@ def whiten(inputs, settings):
 
 
 def returns(inputs, settings):
-    m = critic_mask(inputs["response_mask"], settings)
-    if "advantages_raw" in inputs:
-        return {"returns": kept(m, inputs["advantages_raw"] + inputs["old_values"])}
     own = {"done_at": "transition", **settings}
-    adv, of_returns = (advantages(inputs, own, settings[key], inputs["rewards"]) for key in ("lam", "lam_critic"))
-    return {"advantages_raw": adv, "returns": kept(m, of_returns + inputs["old_values"])}
+    adv = advantages(inputs, own, settings["lam_critic"], inputs["rewards"])
+    return {"returns": kept(critic_mask(inputs["response_mask"], settings), adv + inputs["old_values"])}
 
 
 def mean(x, m, settings):

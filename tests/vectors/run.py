@@ -37,11 +37,11 @@ def worst(expected, tolerance, got):
     return None if excess[at] <= 1 else f"{place} is {float(got[at])!r}, expected {float(right[at])!r} within {within[at]:g}"
 
 
-def failures(function, case, precision):
+def failures(function, case, settings, precision):
     """Each output of a case that does not pass, with a sentence."""
     floats = np.float32 if precision == "f32" else np.float64
     inputs = {name: read(name, x, floats) for name, x in case["inputs"].items()}
-    got = function(inputs, dict(case["settings"]))
+    got = function(inputs, settings | case["settings"])
     for name, expected in case["expected"].items():
         said = worst(expected, case["tolerance"][precision][name], got[name]) if name in got else "was not returned"
         if said:
@@ -56,7 +56,7 @@ def run(module, file, precision):
             function = getattr(module, file["term"], None)
             if function is None or precision not in case["tolerance"]:
                 raise NotImplementedError
-            said = list(failures(function, case, precision))
+            said = list(failures(function, case, file["settings"], precision))
         except NotImplementedError:
             continue
         ran.append(case)

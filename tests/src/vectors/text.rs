@@ -28,8 +28,10 @@ pub(super) fn file(term: &Term, vectors: &[Vector], mistakes: &[Mistake]) -> Str
     field("equations", &format!("[{}]", list(&labels)));
     field("reference", &format!("[{}]", list(&files)));
     field("rule", &text(RULE));
+    let shared = shared(term, vectors);
+    field("settings", &settings(&shared));
     field("flags", &notes(vectors, mistakes));
-    let cases: Vec<String> = vectors.iter().map(block).collect();
+    let cases: Vec<String> = vectors.iter().map(|vector| block(vector, &shared)).collect();
     _ = write!(out, "  \"cases\": [\n{}\n  ]\n}}\n", cases.join(",\n"));
     narrow(&out)
 }
@@ -92,14 +94,37 @@ fn rounded(x: f64) -> String {
     number(short).trim_matches('"').to_owned()
 }
 
-fn block(vector: &Vector) -> String {
+/// What most cases have of each setting: a case states the others.
+fn shared(term: &Term, vectors: &[Vector]) -> Vec<(String, String)> {
+    let stated = || vectors.iter().flat_map(|vector| &vector.case.settings);
+    let of_key = |key: &&str| {
+        let mut counts: Vec<(&(String, String), usize)> = Vec::new();
+        for setting in stated().filter(|(of, _)| of == key) {
+            match counts.iter_mut().find(|(other, _)| *other == setting) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((setting, 1)),
+            }
+        }
+        // Of two that are as frequent, the first.
+        counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(setting, _)| setting.clone())
+    };
+    term.keys.iter().filter_map(of_key).collect()
+}
+
+fn settings(all: &[(String, String)]) -> String {
+    let fields: Vec<String> =
+        all.iter().map(|(key, value)| format!("{}: {}", text(key), setting(value))).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+fn block(vector: &Vector, shared: &[(String, String)]) -> String {
     let Vector { case, expected, f64s, f32s, flags } = vector;
     let mut parts = vec![format!("      \"name\": {}", text(&case.name))];
     parts.push(format!("      \"comment\": {}", text(&case.comment)));
     let inputs = case.inputs.iter().map(|tensor| (tensor.name.as_str(), input(tensor)));
     parts.push(format!("      \"inputs\": {}", object(inputs, 6)));
-    let settings = case.settings.iter().map(|(key, value)| format!("{}: {}", text(key), setting(value)));
-    parts.push(format!("      \"settings\": {{{}}}", settings.collect::<Vec<_>>().join(", ")));
+    let own: Vec<_> = case.settings.iter().filter(|setting| !shared.contains(setting)).cloned().collect();
+    parts.push(format!("      \"settings\": {}", settings(&own)));
     parts.push(format!("      \"expected\": {}", outputs(expected, exactly, 6)));
     let mut tolerance = vec![format!("        \"f64\": {}", within(f64s))];
     tolerance.extend(f32s.as_ref().map(|f32s| format!("        \"f32\": {}", within(f32s))));

@@ -22,6 +22,8 @@ pub(super) fn cases() -> Vec<Case> {
         of(two(), "double-temperature", "A higher temperature, a higher entropy")
             .set("entropy_temperature", "2.0"),
         case("all-negative", "No logit is above −200").logits(&[[-200.0, -201.0, -200.5]]),
+        case("all-far-below", "No logit is above −800, where exp is 0 in f64 too")
+            .logits(&[[-800.0, -801.0, -800.5]]),
         case("seventeen", "17 logits near −50, one more than a tile of 16").tensor(
             "logits",
             &[1, 1, 17],
@@ -34,6 +36,13 @@ pub(super) fn cases() -> Vec<Case> {
             .set("loss_agg_mode", "seq-mean-token-mean"),
         unequal("rows-of-sums", "The mean over all rows of each row's sum, the empty one counted")
             .with(&[("loss_agg_mode", "seq-mean-token-sum"), ("count_empty_rows", "true")]),
+        case(
+            "invalid-log-prob",
+            "A masked slot's log-prob is 1, TRL's mark for none, and is no part of an entropy",
+        )
+        .mask(&["110"])
+        .logits(&[[0.0, 1.0], [0.5, 0.0], [2.0, 0.0]])
+        .row("log_probs", [-1.3125, -0.5, 1.0]),
         case("square", "As many rows as tokens").tensor(
             "logits",
             &[2, 2, 2],

@@ -97,6 +97,15 @@ fn ends() -> Vec<Case> {
             .digits("terminated", &["10000"])
             .digits("truncated", &["00101"])
             .row("bootstrap_values", [NAN, NAN, 3.0, NAN, -1.5]),
+        two(
+            "ended-before-the-last",
+            "Token 3 ends its episode; the last token is another's, and V after it is 2",
+        )
+        .digits("terminated", &["00010"])
+        .per_row("last_values", &[2.0]),
+        two("importance", "Importance weights are the policy loss's: the critic's recursion has none")
+            .row("rollout_is_weights", [0.5, 1.0, 0.25, 0.75, 0.5])
+            .per_row("last_values", &[2.0]),
         two("dones", "A flag at t belongs to the transition at t; done and truncated is truncated")
             .digits("dones", &["01010"])
             .digits("truncated", &["00010"])

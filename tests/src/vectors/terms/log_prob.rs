@@ -25,6 +25,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("all-negative", "No logit is above −200: a running maximum that begins at 0 gives −∞")
             .logits(&[[-200.0, -201.0, -200.5], [-300.0, -200.0, -250.0]])
             .digits("actions", &["11"]),
+        case("all-far-below", "No logit is above −800, where exp is 0 in f64 too")
+            .logits(&[[-800.0, -801.0], [-1000.0, -999.5]])
+            .digits("actions", &["10"]),
         case("forbidden", "−∞ forbids a token: it adds nothing to the sum")
             .logits(&[[-INF, 1.0, 0.0, -INF], [2.0, -INF, -INF, -INF]])
             .digits("actions", &["10"]),

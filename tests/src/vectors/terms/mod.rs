@@ -23,7 +23,7 @@ pub struct Term {
     pub stem: &'static str,
     /// What is compared, as far as a case has its inputs, in the order of the step.
     pub outputs: &'static [&'static str],
-    /// The settings that a case states. One that the right formula does not read is here because a mistake does.
+    /// The settings that a file states. One that the right formula does not read is here because a mistake does.
     pub keys: &'static [&'static str],
     /// The cases.
     pub cases: fn() -> Vec<Case>,
@@ -61,7 +61,7 @@ pub const TERMS: &[Term] = &[
     },
     Term {
         stem: "returns",
-        outputs: &["advantages_raw", "returns"],
+        outputs: &["returns"],
         keys: &["gamma", "lam", "lam_critic", "gap"],
         cases: returns::cases,
     },
@@ -97,7 +97,7 @@ pub const TERMS: &[Term] = &[
     Term { stem: "aggregate", outputs: &["aggregate"], keys: &MEAN, cases: aggregate::cases },
     Term {
         stem: "total_loss",
-        outputs: &["pg_loss", "vf_loss", "entropy_loss", "kl_loss", "total_loss"],
+        outputs: &["entropy_loss", "kl_loss", "total_loss"],
         keys: &[
             "cliprange_low",
             "cliprange_high",
@@ -142,20 +142,12 @@ pub const TERMS: &[Term] = &[
     Term {
         stem: "step",
         outputs: &[
-            "log_probs",
-            "kl",
             "token_rewards",
             "advantages_raw",
             "whitened",
             "returns",
-            "ratio",
             "pg_loss",
-            "pg_clipfrac",
-            "pg_clipfrac_lower",
-            "ppo_kl",
             "vf_loss",
-            "vf_clipfrac",
-            "entropy",
             "entropy_loss",
             "kl_loss",
             "total_loss",
