@@ -5,7 +5,7 @@
 //! | [`terms`] | the inputs of every case, as data, a file a term |
 //! | [`run`] | a case by the reference or by a backend, and what any other evaluation may be off |
 //! | [`flags`] | the mistakes, and which of them a case catches: found by running each |
-//! | [`text`] | the files themselves |
+//! | `text` | the files themselves |
 //!
 //! `ppo bless` writes them. The suite `vectors` holds that they are current, and reads them as a stranger does.
 
