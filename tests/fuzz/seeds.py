@@ -74,6 +74,9 @@ def outputs(ppo, bytes_of_inputs, dtype):
 
 
 def main(ppo):
+    (CORPUS / "made").mkdir(parents=True, exist_ok=True)
+    for seed in range(6):
+        (CORPUS / "made" / f"random-{seed}").write_bytes(random.Random(seed).randbytes(200 * seed + 100))
     for dtype in ("F64", "F32", "BF16"):
         inputs = rollout(dtype)
         whole = dict(inputs, **dict(outputs(ppo, dump(inputs, SETTINGS), dtype)))
