@@ -27,7 +27,8 @@ pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
             number(&mut data[text..size], seed / 4);
             size
         }
-        2 => {
+        // libFuzzer changes no empty text.
+        2 if text < size => {
             let length = fuzzer_mutate(&mut data[text..], size - text, size - text);
             text + length
         }
@@ -62,11 +63,11 @@ fn number(data: &mut [u8], seed: u32) {
 
 fn header_text(data: &mut [u8], (start, text): (usize, usize), size: usize, most: usize) -> usize {
     let tensors = data[text..size].to_vec();
-    let room = most.saturating_sub(start + 8 + tensors.len());
     let mut header = data[start + 8..text].to_vec();
     let length = header.len();
-    header.resize(room.max(length), b' ');
-    let length = fuzzer_mutate(&mut header, length, room.max(length));
+    let room = most.saturating_sub(start + 8 + tensors.len()).max(length).max(1);
+    header.resize(room, b' ');
+    let length = fuzzer_mutate(&mut header, length, room);
     let end = start + 8 + length;
     if end + tensors.len() > data.len().min(most) {
         return size;
