@@ -85,12 +85,16 @@ fn planted(peer: &str, output: &str, of: impl Fn(&HashMap<String, Vec<f32>>) -> 
     let bytes = fs::read(path(peer)).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let f32s = |view: TensorView| {
-        let bytes = view.data().as_chunks::<4>().0.iter();
-        bytes.map(|x| f32::from_le_bytes(*x)).collect::<Vec<_>>()
-    };
-    let floats = tensors.iter().filter(|(_, view)| view.dtype() == Dtype::F32);
-    let numbers = floats.map(|(name, view)| (name.to_owned(), f32s(view))).collect();
+    let numbers = tensors.iter().filter_map(|(name, view)| {
+        let data = view.data();
+        let numbers: Vec<f32> = match view.dtype() {
+            Dtype::F32 => data.as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect(),
+            Dtype::BOOL => data.iter().map(|x| f32::from(*x)).collect(),
+            _ => return None,
+        };
+        Some((name.to_owned(), numbers))
+    });
+    let numbers = numbers.collect();
     let wrong: Vec<u8> = of(&numbers).iter().flat_map(|x| x.to_le_bytes()).collect();
     let entry = |(name, view): (&str, TensorView<'_>)| {
         let data = if name == output { wrong.clone() } else { view.data().to_vec() };
@@ -135,12 +139,15 @@ fn a_bonus_with_the_wrong_sign_is_named_in_cleanrl() {
 }
 
 #[test]
-fn the_last_advantage_of_a_row_left_at_zero_is_named_in_torchrl() {
-    let zero = |x: &HashMap<String, Vec<f32>>| {
-        let last = |i: usize| i % 12 == 11;
-        x["advantages_raw"].iter().enumerate().map(|(i, x)| if last(i) { 0.0 } else { *x }).collect()
+fn the_smaller_of_two_errors_is_named_in_openrlhf() {
+    let smaller = |x: &HashMap<String, Vec<f32>>| {
+        let [mask, v, old, ret] = ["response_mask", "values", "old_values", "returns"].map(|name| &x[name]);
+        let tokens = (0..mask.len()).filter(|i| mask[*i] == 1.0);
+        let errors = tokens.map(|i| {
+            let clipped = old[i] + (v[i] - old[i]).clamp(-0.5, 0.5);
+            (v[i] - ret[i]).powi(2).min((clipped - ret[i]).powi(2))
+        });
+        vec![0.5 * errors.sum::<f32>() / mask.iter().sum::<f32>()]
     };
-    let of = planted("torchrl", "advantages_raw", zero);
-    let gae = of.findings.iter().find(|finding| finding.output == "advantages_raw").unwrap();
-    assert!(gae.failed(), "{gae:?}");
+    assert_eq!(wrong(&planted("openrlhf", "vf_loss", smaller)), [("vf_loss", vec!["SmallerError"])]);
 }

@@ -10,6 +10,7 @@ pub mod mutate;
 use command::table::one_line;
 use conformance::dump::{BadInput, Key};
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -18,11 +19,16 @@ use std::{
 /// A folder of this process; it goes away with the system's temporary files.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| tempfile::tempdir().expect("a temporary folder").keep());
 
+/// How the lines begin that are flags of `ppo check` and no settings.
+const OF_CHECK: [&str; 2] = ["rows=", "compute-dtype="];
+
 /// An input of the targets that read bytes: settings, one `key=value` a line, an empty line, then the dump.
 #[derive(Debug)]
 pub struct Input<'a> {
     /// The settings, as flags of the command.
     pub flags: Vec<String>,
+    /// Flags that `ppo check` alone has.
+    pub of_check: Vec<String>,
     /// The bytes of the file.
     pub dump: &'a [u8],
 }
@@ -32,8 +38,14 @@ impl<'a> Input<'a> {
     pub fn of(bytes: &'a [u8]) -> Input<'a> {
         let end = bytes.windows(2).position(|pair| pair == b"\n\n");
         let text = end.and_then(|end| std::str::from_utf8(&bytes[..end]).ok());
-        let (Some(end), Some(text)) = (end, text) else { return Input { flags: Vec::new(), dump: bytes } };
-        Input { flags: text.lines().filter_map(flag).collect(), dump: &bytes[end + 2..] }
+        let (flags, of_check) = (Vec::new(), Vec::new());
+        let (Some(end), Some(text)) = (end, text) else { return Input { flags, of_check, dump: bytes } };
+        let of_check = text.lines().filter(|line| OF_CHECK.iter().any(|flag| line.starts_with(flag)));
+        Input {
+            flags: text.lines().filter_map(flag).collect(),
+            of_check: of_check.map(|line| format!("--{line}")).collect(),
+            dump: &bytes[end + 2..],
+        }
     }
 }
 
@@ -44,9 +56,9 @@ pub fn flag(line: &str) -> Option<String> {
     Some(format!("--{key}={value}"))
 }
 
-/// The file of this process, with these bytes.
-pub fn file(bytes: &[u8]) -> PathBuf {
-    let path = FOLDER.join("dump");
+/// The file of this process with that name, and these bytes.
+pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = FOLDER.join(name);
     fs::write(&path, bytes).expect("the dump of a fuzz target");
     path
 }
@@ -63,34 +75,31 @@ pub fn folder() -> PathBuf {
 
 /// `ppo step` on a file: what it prints, or the one sentence of its refusal.
 pub fn step(file: &Path, flags: &[String]) -> Result<String, String> {
-    let line = ["step".into(), file.as_os_str().to_owned()].into_iter();
-    let Ok(matches) = command::step::command().try_get_matches_from(line.chain(flags.iter().map(Into::into)))
-    else {
+    let Ok(matches) = command::step::command().try_get_matches_from(line("step", &[file], flags)) else {
         return Err("a flag of the command".to_owned());
     };
     said(command::step::run(&matches))
 }
 
-/// `ppo check` on a file.
-pub fn check(file: &Path, flags: &[String]) -> Result<String, String> {
-    let line = ["check".into(), file.as_os_str().to_owned()].into_iter();
-    let Ok(matches) =
-        command::check::command().try_get_matches_from(line.chain(flags.iter().map(Into::into)))
-    else {
-        return Err("a flag of the command".to_owned());
-    };
-    said(command::check::run(&matches).map(|outcome| outcome.text))
-}
-
-/// `ppo check` in one of its formats, which must be well formed, whatever the file calls its tensors.
-pub fn check_formatted(file: &Path, flags: &[String], which: usize) {
+/// `ppo check` on the files of one batch, in one of its formats, which must be well formed, whatever they call their tensors.
+pub fn check(files: &[&Path], flags: &[String], which: usize) {
     let format = ["text", "json", "junit", "markdown"][which % 4];
-    let Ok(said) = check(file, &[flags, &[format!("--format={format}")]].concat()) else { return };
+    let flags = [flags, &[format!("--format={format}")]].concat();
+    let Ok(matches) = command::check::command().try_get_matches_from(line("check", files, &flags)) else {
+        return;
+    };
+    let Ok(said) = said(command::check::run(&matches).map(|outcome| outcome.text)) else { return };
     match format {
         "json" => drop(serde_json::from_str::<serde_json::Value>(&said).expect("JSON")),
         "junit" => drop(roxmltree::Document::parse(&said).expect("XML")),
         _ => {}
     }
+}
+
+/// A command line.
+fn line(subcommand: &str, files: &[&Path], flags: &[String]) -> Vec<OsString> {
+    let files = files.iter().map(|file| file.as_os_str().to_owned());
+    [subcommand.into()].into_iter().chain(files).chain(flags.iter().map(Into::into)).collect()
 }
 
 /// Text that a terminal may be sent: no control character but the ends of lines, in a refusal not even those.

@@ -1,11 +1,16 @@
-//! Well-formed dumps that no trainer writes: `ppo check` and `ppo step` say what they are, or refuse them with a sentence.
+//! Well-formed dumps that no trainer writes, one or two of a batch: `ppo check` and `ppo step` say what they are, or refuse them
+//! with a sentence.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ppo_fuzz::{check_formatted, file, made::Made, step};
+use ppo_fuzz::{check, file, made::Made, step};
 
-fuzz_target!(|made: Made| {
-    let file = file(&made.dump);
-    check_formatted(&file, &made.flags, made.dump.len());
-    let _ = step(&file, &made.flags);
+fuzz_target!(|made: (Made, Option<Made>)| {
+    let (Made { dump, flags }, second) = made;
+    let first = file("dump", &dump);
+    let _ = step(&first, &flags);
+    match second.map(|second| file("second", &second.dump)) {
+        Some(second) => check(&[&first, &second], &flags, dump.len()),
+        None => check(&[&first], &flags, dump.len()),
+    }
 });

@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 const BEFORE: &[u8] = b"before";
 
 fuzz_target!(|bytes: &[u8]| {
-    let Input { mut flags, dump } = Input::of(bytes);
-    let (input, folder) = (file(dump), folder());
+    let Input { mut flags, dump, .. } = Input::of(bytes);
+    let (input, folder) = (file("dump", dump), folder());
     fs::write(folder.join("kept"), BEFORE).expect("a file beside");
     fs::create_dir(folder.join("within")).expect("a folder beside");
     let target = folder.join("within/out.safetensors");

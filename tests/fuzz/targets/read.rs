@@ -6,8 +6,8 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use ppo_fuzz::{Input, file, mutate::mutate, step};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Input { mut flags, dump } = Input::of(bytes);
-    let file = file(dump);
+    let Input { mut flags, dump, .. } = Input::of(bytes);
+    let file = file("dump", dump);
     let _ = step(&file, &flags);
     flags.push("--backend=best".to_owned());
     let _ = step(&file, &flags);
