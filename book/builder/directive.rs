@@ -1,9 +1,11 @@
 //! Where a page asks for something to be put in its place: `{{#include …}}` and the like.
 
 /// The directives this book knows. mdBook prints an unknown one as it stands, and says nothing.
-pub(crate) const KNOWN: [&str; 3] = ["include", "rustdoc_include", "terms"];
+pub(crate) const KNOWN: [&str; 8] =
+    ["include", "rustdoc_include", "terms", "equation", "output", "figure", "record", "widget"];
 
 /// One `{{#name args}}`.
+#[derive(Clone, Copy)]
 pub(crate) struct Directive<'a> {
     pub(crate) name: &'a str,
     pub(crate) args: &'a str,
@@ -24,6 +26,12 @@ impl Directive<'_> {
 pub(crate) fn directives(text: &str) -> Vec<Directive<'_>> {
     let opened = text.match_indices("{{").filter(|(at, _)| text[at + 2..].trim_start().starts_with('#'));
     opened.map(|(at, _)| parse(text, at)).collect()
+}
+
+/// The directive that is the whole of a line, if it is one of ours: mdBook expands its own.
+pub(crate) fn block(line: &str) -> Option<Directive<'_>> {
+    let found = directives(line).into_iter().next()?;
+    (found.text == line && KNOWN.contains(&found.name) && !found.is_include()).then_some(found)
 }
 
 fn parse(text: &str, at: usize) -> Directive<'_> {

@@ -2,22 +2,23 @@
 //! anchor as an empty block, and succeeds both times.
 
 use crate::{
-    directive::{Directive, KNOWN, directives},
+    blocks::Blocks,
+    directive::{Directive, KNOWN, block, directives},
     page::Page,
     problem::{Problem, line_at},
 };
 use std::{fs, ops::Range, path::Path};
 
 /// What is wrong with the directives of a page.
-pub(crate) fn check(page: &Page) -> Vec<Problem> {
+pub(crate) fn check(page: &Page, blocks: &Blocks<'_>) -> Vec<Problem> {
     let wrong = |directive: &Directive<'_>| {
-        let what = unfit(directive, page).err()?;
+        let what = unfit(directive, page, blocks).err()?;
         Some(Problem::new(&page.source, Some(line_at(&page.text, directive.at)), what))
     };
     directives(&page.text).iter().filter_map(wrong).collect()
 }
 
-fn unfit(directive: &Directive<'_>, page: &Page) -> Result<(), String> {
+fn unfit(directive: &Directive<'_>, page: &Page, blocks: &Blocks<'_>) -> Result<(), String> {
     let text = directive.text;
     if page.text[..directive.at].ends_with('\\') {
         return Err(format!("`{text}` is escaped, so it would be printed as it stands"));
@@ -29,10 +30,10 @@ fn unfit(directive: &Directive<'_>, page: &Page) -> Result<(), String> {
         return included(directive.args, &page.source).map_err(|why| format!("`{text}`: {why}"));
     }
     let line = page.text.lines().nth(line_at(&page.text, directive.at) - 1).unwrap_or_default();
-    if line != "{{#terms}}" {
-        return Err("`{{#terms}}` must be the whole of its line".into());
+    if block(line).is_none() {
+        return Err(format!("`{text}` must be the whole of its line"));
     }
-    Ok(())
+    blocks.expand(*directive, page.depth()).map(drop).map_err(|why| format!("`{text}`: {why}"))
 }
 
 /// The text that `file`, `file:anchor` or `file:line:range` asks for must be there, and must not ask for more.

@@ -1,24 +1,32 @@
 //! Builds the book in process: no installed mdbook, no network, and no silent gap.
 //!
 //! mdBook succeeds on a missing include, an empty anchor, a dead link and a page that nobody listed. [`build`] looks
-//! for each of these, sets the maths as MathML, puts the table of terms where a page says `{{#terms}}`, and answers
-//! with every [`Problem`] it saw.
+//! for each of these, sets the maths as MathML, puts figures, outputs and cards where a page asks for them, carries the
+//! source files that pages link to, and answers with every [`Problem`] it saw.
 
 mod address;
+mod blocks;
+mod code;
 mod directive;
+mod figures;
 mod html;
 mod includes;
 mod links;
 mod listings;
 mod markdown;
 mod math;
+mod numbers;
 mod offline;
 mod page;
 mod preprocessor;
 mod problem;
+mod records;
 mod terms;
+mod transcript;
 
+use blocks::Blocks;
 use links::Links;
+use math::Maths;
 use mdbook_core::config::Config;
 use mdbook_driver::MDBook;
 use page::Page;
@@ -30,6 +38,7 @@ use std::{
     path::{Path, PathBuf},
     rc::Rc,
 };
+pub use transcript::{Transcript, number};
 
 /// A book that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +63,12 @@ pub fn build(root: &Path, out: &Path) -> Result<Built, Vec<Problem>> {
     let pages = page::listed(&book.book, &src);
 
     let mut problems = page::unlisted(&pages, &src);
-    problems.extend(pages.iter().flat_map(includes::check));
+    let blocks = Blocks { root, maths: &Maths::default() };
+    problems.extend(pages.iter().flat_map(|page| includes::check(page, &blocks)));
+    problems.extend(pages.iter().flat_map(|page| numbers::check(page, &blocks)));
     problems.extend(pages.iter().flat_map(listings::check));
-    problems.extend(render(&mut book, &src));
+    problems.extend(render(&mut book, root, &src));
+    problems.extend(code::write(root, &pages, out));
     problems.extend(check_built(&pages, out));
 
     problems.sort();
@@ -94,9 +106,10 @@ fn load(root: &Path, out: &Path) -> Result<MDBook, Problem> {
 }
 
 /// Runs mdBook with our step in it, and hands on what that step found.
-fn render(book: &mut MDBook, src: &Path) -> Vec<Problem> {
+fn render(book: &mut MDBook, root: &Path, src: &Path) -> Vec<Problem> {
     let problems = Rc::new(RefCell::new(Vec::new()));
-    book.with_preprocessor(Setter { src: src.to_path_buf(), problems: Rc::clone(&problems) });
+    let setter = Setter { root: root.to_path_buf(), src: src.to_path_buf(), problems: Rc::clone(&problems) };
+    book.with_preprocessor(setter);
     let built = book.build();
     let mut problems = problems.take();
     problems.extend(built.err().map(|error| Problem::new(&book.root, None, format!("{error:#}"))));

@@ -1,6 +1,6 @@
-//! Every link of a built page leads somewhere: to a page, to an id on a page, to a file beside it, or to a file of
-//! the repository. The last are looked up from the page's source, and hold in the built pages because `book/out` is as
-//! deep in the repository as `book/src`.
+//! Every link of a built page leads somewhere inside the book: to a page, to an id on a page, or to a file beside it.
+//! A Markdown link to a file of the repository has become one to its page by now, see `code.rs`; one that still leaves
+//! the book would lead nowhere once the book is somewhere else.
 
 use crate::{
     address,
@@ -59,7 +59,7 @@ impl<'a> Links<'a> {
         let Some(target) = address::within(&target) else {
             let from = page.source.parent().unwrap_or(Path::new(""));
             return if from.join(&file).exists() {
-                Ok(())
+                Err("only a Markdown link to a file can leave the book".into())
             } else {
                 Err("no such file in the repository".into())
             };

@@ -17,6 +17,18 @@ pub(crate) struct Page {
     pub(crate) text: String,
 }
 
+impl Page {
+    /// How many folders deep it is.
+    pub(crate) fn depth(&self) -> usize {
+        depth(&self.html)
+    }
+}
+
+/// How many folders deep a file is.
+pub(crate) fn depth(file: &Path) -> usize {
+    file.components().count().saturating_sub(1)
+}
+
 /// The pages that SUMMARY.md lists; drafts have none.
 pub(crate) fn listed(book: &Book, src: &Path) -> Vec<Page> {
     book.chapters().filter_map(|chapter| page(chapter, src)).collect()

@@ -1,9 +1,13 @@
-//! The step between mdBook's includes and its HTML: formulas are set and the table of terms is put in.
+//! The step between mdBook's includes and its HTML: links to source files find their pages, formulas are set, and
+//! what a directive asks for is put in its place.
 
 use crate::{
+    blocks::Blocks,
+    code,
+    directive::block,
     math::Maths,
+    page::depth,
     problem::{Problem, line_of},
-    terms,
 };
 use mdbook_core::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
@@ -16,6 +20,7 @@ use std::{
 
 /// Sets each page, and gathers what is wrong instead of stopping at the first formula.
 pub(crate) struct Setter {
+    pub(crate) root: PathBuf,
     pub(crate) src: PathBuf,
     pub(crate) problems: Rc<RefCell<Vec<Problem>>>,
 }
@@ -36,15 +41,27 @@ impl Setter {
     fn set(&self, chapter: &mut Chapter, maths: &Maths) {
         let Some(path) = &chapter.source_path else { return };
         let source = self.src.join(path);
-        let (page, bad) = maths.page(&chapter.content);
-        let (page, wrong) = terms::expand(&page, maths);
-        chapter.content = page;
+        let page = code::relink(&chapter.content, &code::Links { root: &self.root, depth: depth(path) });
+        let (page, bad) = maths.page(&page);
+        chapter.content = self.filled(&page, maths, depth(path));
         let mut problems = self.problems.borrow_mut();
-        problems.extend(wrong);
         problems.extend(bad.into_iter().map(|bad| {
             let what = format!("formula `{}`: {}", bad.tex.trim(), bad.what);
             Problem::new(&source, formula_line(&source, &bad.tex), what)
         }));
+    }
+
+    /// The page with each directive's block in its place. One that has none is left as it stands: `includes::check` has
+    /// said why.
+    fn filled(&self, page: &str, maths: &Maths, depth: usize) -> String {
+        let blocks = Blocks { root: &self.root, maths };
+        let mut filled = String::with_capacity(2 * page.len());
+        for line in page.lines() {
+            let expanded = block(line).and_then(|directive| blocks.expand(directive, depth).ok());
+            filled.push_str(&expanded.unwrap_or_else(|| line.into()));
+            filled.push('\n');
+        }
+        filled
     }
 }
 

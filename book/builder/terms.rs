@@ -1,25 +1,28 @@
-//! The table of terms as a page shows it: `{{#terms}}` becomes one card for each equation, in the order of the step.
+//! Equations as a page shows them: a card with the formula, its label, and the files that hold it.
 
 use crate::{
+    code::Links,
     math::{Maths, anchor},
-    problem::Problem,
 };
 use conformance::terms::{Equation, TERMS, Term};
-use std::path::Path;
 
-/// Where the table is written, from the root of the repository.
-const TABLE: &str = "tests/src/terms.rs";
-
-/// The page with its table, and what is wrong with the formulas of that.
-pub(crate) fn expand(page: &str, maths: &Maths) -> (String, Vec<Problem>) {
-    if !page.contains("{{#terms}}") {
-        return (page.into(), Vec::new());
-    }
-    let (mut table, mut problems) = (order(), Vec::new());
+/// `{{#terms}}`: one card for each equation, in the order of the step.
+pub(crate) fn all(maths: &Maths, code: &Links<'_>) -> Result<String, String> {
+    let mut table = order();
     for term in TERMS {
-        table.push_str(&card(term, maths, &mut problems));
+        table.push_str(&section(term, maths, code)?);
     }
-    (page.replace("{{#terms}}", &table), problems)
+    Ok(table)
+}
+
+/// `{{#equation eq:gae}}`: the card of one.
+pub(crate) fn one(label: &str, maths: &Maths, code: &Links<'_>) -> Result<String, String> {
+    let with = |term: &'static Term| {
+        term.equations.iter().find(|equation| equation.label == label).map(|equation| (term, equation))
+    };
+    let found = TERMS.iter().find_map(with);
+    let (term, equation) = found.ok_or(format!("the table of terms has no label `{label}`"))?;
+    card(term, equation, maths, code)
 }
 
 /// Every term as a link to its card.
@@ -28,44 +31,59 @@ fn order() -> String {
     format!("<ol class=\"step\">\n{}</ol>\n\n", TERMS.iter().map(link).collect::<String>())
 }
 
-fn card(term: &Term, maths: &Maths, problems: &mut Vec<Problem>) -> String {
+fn section(term: &Term, maths: &Maths, code: &Links<'_>) -> Result<String, String> {
     let mut html = format!("## {} {{#{}}}\n\n<div class=\"term\">\n", escape(term.title), id(term));
     for equation in term.equations {
-        match figure(equation, maths) {
-            Ok(figure) => html.push_str(&figure),
-            Err(problem) => problems.push(problem),
-        }
+        html.push_str(&card(term, equation, maths, code)?);
     }
     html.push_str(&format!("<p class=\"source\">{}</p>\n</div>\n\n", escape(term.source)));
-    html
+    Ok(html)
 }
 
-/// One equation: what it says, its label, and the function that is it.
-fn figure(equation: &Equation, maths: &Maths) -> Result<String, Problem> {
+/// One equation: what it says, its label, the function that is it, its fast path and its tests.
+fn card(term: &Term, equation: &Equation, maths: &Maths, code: &Links<'_>) -> Result<String, String> {
     let &Equation { label, tex, function, .. } = equation;
-    let mathml = maths.display(tex).map_err(|bad| {
-        Problem::new(Path::new(TABLE), None, format!("the formula of {label} cannot be set: {}", bad.what))
-    })?;
-    let (id, file) = (anchor(label), file_of(function));
+    let mathml = maths.display(tex).map_err(|bad| format!("{label} cannot be set: {}", bad.what))?;
+    let id = anchor(label);
+    let links: String = files(term, equation, code).iter().map(|(what, links)| files_row(what, links)).collect();
     Ok(format!(
-        "<figure class=\"equation\" id=\"{id}\">\n\
-         <div class=\"formula\">{mathml}</div>\n\
+        "<figure class=\"equation\" id=\"{id}\">\n<div class=\"formula\">{mathml}</div>\n\
          <figcaption><a class=\"label\" href=\"#{id}\">{label}</a>\n\
-         <span class=\"code\"><code>reference::{function}</code> <code class=\"file\">{file}</code></span>\
-         </figcaption>\n</figure>\n"
+         <span class=\"function\"><code>reference::{function}</code></span>\n\
+         <dl>\n{links}</dl></figcaption>\n</figure>\n"
     ))
 }
 
-/// `reference/src/gae.rs` for `gae::gae`.
-fn file_of(function: &str) -> String {
-    let module = function.rsplit_once("::").map_or("lib", |(module, _)| module);
-    format!("reference/src/{}.rs", module.replace("::", "/"))
+fn files_row(what: &str, links: &[(String, String)]) -> String {
+    let link = |(text, to): &(String, String)| format!("<a href=\"{to}\" class=\"file\">{text}</a>");
+    let links = links.iter().map(link).collect::<Vec<_>>().join(" ");
+    format!("<div><dt>{what}</dt><dd>{links}</dd></div>\n")
+}
+
+/// Where the equation is code: what it is there, and links as text and address.
+fn files(term: &Term, equation: &Equation, code: &Links<'_>) -> Vec<(&'static str, Vec<(String, String)>)> {
+    let link = |file: String, function: Option<&str>| (escape(&file), code.to(&file, function));
+    let (module, name) = equation.function.rsplit_once("::").unwrap_or(("lib", equation.function));
+    let mut rows = vec![("code", vec![link(format!("reference/src/{module}.rs"), Some(name))])];
+    if let Some(fast) = equation.fast {
+        let kernel = fast.file.replace("mod.rs", "lanes.rs");
+        let kernel = (kernel != fast.file && code.has(&kernel)).then(|| link(kernel, None));
+        rows.push(("fast", [Some(link(fast.file.into(), Some(fast.function))), kernel].into_iter().flatten().collect()));
+    }
+    rows.push(("tests", term.tests.iter().map(|test| link(format!("tests/{test}"), None)).collect()));
+    rows
 }
 
 fn id(term: &Term) -> String {
     term.stem.replace('_', "-")
 }
 
-fn escape(text: &str) -> String {
+/// The first heading of a page.
+pub(crate) fn title_of(text: &str) -> &str {
+    text.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or("a page").trim()
+}
+
+/// Text as HTML shows it.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

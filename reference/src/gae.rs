@@ -126,11 +126,13 @@ pub fn gae_recursion(
 }
 // ANCHOR_END: gae_recursion
 
+// ANCHOR: residuals
 /// δ of one segment: its values hold one more than its rewards, V after the last token.
 fn residuals(segment: &Segment, gamma: f64) -> Vec<f64> {
     let Segment { r, v, .. } = segment;
     (0..r.len()).map(|t| r[t] + gamma * v[t + 1] - v[t]).collect()
 }
+// ANCHOR_END: residuals
 
 /// One formula for every unbroken stretch of tokens; masked slots come out as +0.
 fn over_segments(

@@ -132,6 +132,7 @@ pub fn value_loss(
 /// # Panics
 ///
 /// If the shapes differ, `eps_v` is not > 0, or as [`aggregate_grad`].
+// ANCHOR: value_loss_grad
 #[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
 pub fn value_loss_grad(
     v: &DMatrix<f64>,
@@ -162,6 +163,7 @@ pub fn value_loss_grad(
         half.factor() * share[slot] * slope
     })
 }
+// ANCHOR_END: value_loss_grad
 
 fn check_inputs(v: &DMatrix<f64>, v_old: &DMatrix<f64>, ret: &DMatrix<f64>, mask: &Mask, eps_v: f64) {
     let shapes = [("v", v.shape()), ("v_old", v_old.shape()), ("ret", ret.shape())];

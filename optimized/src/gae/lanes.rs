@@ -138,6 +138,7 @@ fn unbroken<S: Simd>(
         prefetch(if ask & GROUP == 0 { row.r } else { row.v }, ask);
         ask += GROUP;
         let d = f32x8::from_slice(simd, adv);
+        // ANCHOR: group
         let a = if by.nonzero {
             let d = by.q[0].mul_add_precise(d.slide::<1>(zero), d);
             let d = by.q[1].mul_add_precise(d.slide::<2>(zero), d);
@@ -151,6 +152,7 @@ fn unbroken<S: Simd>(
             carry = a[0];
             a
         };
+        // ANCHOR_END: group
         a.store_slice(adv);
         (a + f32x8::from_slice(simd, v)).store_slice(ret);
     }

@@ -13,6 +13,7 @@ struct Token {
     clipped: bool,
 }
 
+// ANCHOR: token
 #[inline(always)]
 fn token(v: f32, v_old: f32, ret: f32, eps_v: f32, form: ValueClip) -> Token {
     let (lo, hi) = (v_old - eps_v, v_old + eps_v);
@@ -43,6 +44,7 @@ fn token(v: f32, v_old: f32, ret: f32, eps_v: f32, form: ValueClip) -> Token {
     };
     Token { loss, slope, clipped }
 }
+// ANCHOR_END: token
 
 /// The operands of a piece of a row; all of one length.
 #[derive(Clone, Copy)]
