@@ -21,6 +21,7 @@ mod page;
 mod preprocessor;
 mod problem;
 mod records;
+mod serve;
 mod terms;
 mod transcript;
 
@@ -32,13 +33,14 @@ use mdbook_driver::MDBook;
 use page::Page;
 use preprocessor::Setter;
 pub use problem::Problem;
+pub use serve::serve;
+pub use transcript::{Transcript, number};
 use std::{
     cell::RefCell,
     fs,
     path::{Path, PathBuf},
     rc::Rc,
 };
-pub use transcript::{Transcript, number};
 
 /// A book that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The command `ppo-book`: builds the book and says where it is, or all that is wrong with it.
+//! The command `ppo-book`: builds the book and shows it in a browser, or only writes it and says all that is wrong.
 
 use std::{
     env,
@@ -11,14 +11,15 @@ const USAGE: &str = "usage: ppo-book [--out DIR]";
 
 fn main() -> ExitCode {
     let root = shown_from_here(Path::new(env!("CARGO_MANIFEST_DIR")));
-    let out = match out_of(env::args_os().skip(1), &root) {
-        Ok(out) => out,
-        Err(sentence) => {
-            eprintln!("ppo-book: {sentence}");
-            return ExitCode::from(2);
-        }
-    };
-    match book::build(&root, &out) {
+    match out_of(env::args_os().skip(1)) {
+        Ok(Some(out)) => write(&root, &out),
+        Ok(None) => serve(&root),
+        Err(sentence) => refuse(&sentence),
+    }
+}
+
+fn write(root: &Path, out: &Path) -> ExitCode {
+    match book::build(root, out) {
         Ok(built) => {
             let pages = if built.pages == 1 { "page" } else { "pages" };
             println!("{} {pages} in {}", built.pages, built.out.display());
@@ -31,10 +32,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// The folder that the arguments name, or a sentence about them.
-fn out_of(mut args: impl Iterator<Item = OsString>, root: &Path) -> Result<PathBuf, String> {
-    let out = match args.next() {
-        None => root.join("out"),
+fn serve(root: &Path) -> ExitCode {
+    let out = root.join("out");
+    if let Err(problem) = book::check_out(&out) {
+        return refuse(&problem.to_string());
+    }
+    match book::serve(root, &out, |line| println!("{line}")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&format!("cannot listen on 127.0.0.1: {error}")),
+    }
+}
+
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("ppo-book: {sentence}");
+    ExitCode::from(2)
+}
+
+/// The folder to write to if the arguments name one, or a sentence about them.
+fn out_of(mut args: impl Iterator<Item = OsString>) -> Result<Option<PathBuf>, String> {
+    let out: PathBuf = match args.next() {
+        None => return Ok(None),
         Some(flag) if flag == "--out" => {
             let dir = args.next().filter(|dir| !dir.is_empty());
             dir.ok_or(format!("--out needs a folder; {USAGE}"))?.into()
@@ -45,7 +62,7 @@ fn out_of(mut args: impl Iterator<Item = OsString>, root: &Path) -> Result<PathB
         return Err(format!("{} is one argument too many; {USAGE}", more.display()));
     }
     book::check_out(&out).map_err(|problem| problem.to_string())?;
-    Ok(out)
+    Ok(Some(out))
 }
 
 /// The path as seen from the working folder, so that problems are printed with short paths.
@@ -63,9 +80,9 @@ mod tests {
 
     #[test]
     fn the_arguments_name_one_folder_or_are_refused_in_a_sentence() {
-        let out = |args: &[&str]| out_of(args.iter().map(OsString::from), Path::new("/no/book"));
-        assert_eq!(out(&[]), Ok("/no/book/out".into()));
-        assert_eq!(out(&["--out", "/no/where"]), Ok("/no/where".into()));
+        let out = |args: &[&str]| out_of(args.iter().map(OsString::from));
+        assert_eq!(out(&[]), Ok(None));
+        assert_eq!(out(&["--out", "/no/where"]), Ok(Some("/no/where".into())));
         for (args, start) in [
             (&["--out"][..], "--out needs a folder"),
             (&["--out", ""], "--out needs a folder"),

@@ -46,6 +46,11 @@ impl Maths {
             page.push_str(&text[done..range.start]);
             done = range.end;
             match self.labelled(&tex, display) {
+                Ok(mathml) if display == MathDisplay::Inline => {
+                    let mark = closing_mark(&text[done..]);
+                    done += mark.len();
+                    page.push_str(&kept_together(&mathml, mark));
+                }
                 Ok(mathml) => page.push_str(&mathml),
                 Err(formula) => {
                     page.push_str(&text[range]);
@@ -76,6 +81,17 @@ impl Maths {
         let set = set.map_err(|error| BadFormula { tex: tex.into(), what: error.error_message() })?;
         Ok(set.mathml)
     }
+}
+
+/// What closes a clause right behind a formula.
+fn closing_mark(text: &str) -> &str {
+    let end = text.find(|c| !",.;:?!)".contains(c)).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// A browser may break a line between a formula and its full stop.
+fn kept_together(mathml: &str, mark: &str) -> String {
+    if mark.is_empty() { mathml.into() } else { format!(r#"<span class="nobr">{mathml}{mark}</span>"#) }
 }
 
 /// A dollar sign left in the prose. What has unbalanced braces is no formula to the parser, but it was meant as one.

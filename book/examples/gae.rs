@@ -111,6 +111,15 @@ fn gaps(page: &mut Transcript) {
         let adv = gae(&r, &v, &mask, &Ends::stop(1, 6), gap, GAMMA, &dvector![LAMBDA]);
         page.row(&format!("Â, {gap:?}"), &shown(&adv, &mask), 4);
     }
+
+    page.section("agree");
+    let mut v = v;
+    v[(0, 4)] = 0.975;
+    for gap in [Gap::Skip, Gap::Decay] {
+        let adv = gae(&r, &v, &mask, &Ends::stop(1, 6), gap, GAMMA, &dvector![LAMBDA]);
+        page.row(&format!("Â, {gap:?}"), &shown(&adv, &mask), 4);
+    }
+    page.line(format!("V after the gap: {:.3}", v[(0, 4)]));
 }
 
 /// NaN where the mask is 0, which is printed as a dot.

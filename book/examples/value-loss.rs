@@ -22,6 +22,7 @@ pub fn listing() -> Transcript {
     let mut page = Transcript::new();
     by_hand(&mut page);
     four(&mut page);
+    doubled(&mut page);
     descent(&mut page);
     wrong(&mut page);
     fast(&mut page);
@@ -76,6 +77,21 @@ fn four(page: &mut Transcript) {
     for form in FORMS {
         page.row(&format!("slope, {form:?}"), &slope(&v, &v_old, &ret, EPS_V, form), 2);
     }
+}
+
+/// The first exercise, and a return inside the range.
+fn doubled(page: &mut Transcript) {
+    let (v, v_old, ret) = cases();
+    page.section("doubled");
+    for eps_v in [EPS_V, 2.0 * EPS_V] {
+        page.row(&format!("loss, ε_v = {eps_v}"), &loss(&v, &v_old, &ret, eps_v, ValueClip::Max).per_token, 2);
+        page.row(&format!("slope, ε_v = {eps_v}"), &slope(&v, &v_old, &ret, eps_v, ValueClip::Max), 2);
+    }
+    page.section("inside");
+    let (v, v_old, ret) = (dmatrix![0.15, 0.3, -0.5], DMatrix::zeros(1, 3), DMatrix::from_element(1, 3, 0.1));
+    page.row("V, with R = 0.1", &v, 2);
+    page.row("clipped", &loss(&v, &v_old, &ret, EPS_V, ValueClip::ClippedOnly).per_token, 4);
+    page.row("plain", &loss(&v, &v_old, &ret, EPS_V, ValueClip::Off).per_token, 4);
 }
 
 /// One token, descended by its own slope: the clip decides when its pull ends, not where V ends.

@@ -2,9 +2,12 @@
 
 mod tiny;
 
+mod blocks;
 mod built;
 mod formulas;
 mod includes;
 mod links;
+mod listings;
+mod numbers;
 mod outside;
 mod real;

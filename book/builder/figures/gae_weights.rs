@@ -14,9 +14,9 @@ pub(super) const FIGURE: Figure = Figure {
         let weight = |lambda: f64| move |l: f64| reference::written::powers(lambda, l as usize + 1)[l as usize];
         let curve = |lambda: f64| Curve::of(format!("λ = {lambda}"), (0.0, 100.0), 100, weight(lambda));
         vec![Chart {
-            title: "(γλ)^l",
+            title: "How much a residual counts",
             x_label: "l, tokens ahead",
-            y_label: "weight",
+            y_label: "(γλ)^l",
             x: (0.0, 100.0),
             y: (0.0, 1.05),
             curves: [1.0, 0.99, 0.95, 0.8].map(curve).into(),

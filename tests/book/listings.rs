@@ -1,0 +1,64 @@
+//! What the book quotes is what its examples print, now.
+
+use book::Transcript;
+use std::{collections::BTreeSet, env, fs, path::Path};
+
+macro_rules! example {
+    ($module:ident, $path:literal) => {
+        #[path = $path]
+        #[expect(dead_code, reason = "its main is for `cargo run --example`")]
+        mod $module;
+    };
+}
+
+// In the order of the step.
+
+example!(gae, "../../book/examples/gae.rs");
+
+example!(value_loss, "../../book/examples/value-loss.rs");
+
+/// The name of each example and what it prints.
+const EXAMPLES: &[(&str, fn() -> Transcript)] = &[
+    // The rollout.
+    ("gae", gae::listing),
+    // The update.
+    ("value-loss", value_loss::listing),
+    // Around it.
+];
+
+/// A path in the book's folder.
+fn in_book(path: &str) -> std::path::PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../book")).join(path)
+}
+
+/// With `PPO_RECORD=1` the records are written instead of compared.
+#[test]
+fn every_example_prints_what_is_recorded() {
+    let mut other = String::new();
+    for (name, listing) in EXAMPLES {
+        let (file, now) = (in_book(&format!("listings/{name}.txt")), listing().to_string());
+        if env::var_os("PPO_RECORD").is_some() {
+            fs::write(&file, &now).unwrap();
+        }
+        let recorded = fs::read_to_string(&file).unwrap_or_default();
+        let line = now.lines().zip(recorded.lines()).find(|(now, recorded)| now != recorded);
+        if now != recorded {
+            let (now, recorded) = line.unwrap_or(("another number of lines", ""));
+            let again = format!("cargo run --release -q -p ppo-book --example {name} > book/listings/{name}.txt");
+            other.push_str(&format!("{name}: now `{now}`, recorded `{recorded}`; record it by\n  {again}\n"));
+        }
+    }
+    assert!(other.is_empty(), "{other}");
+}
+
+#[test]
+fn no_example_and_no_record_is_forgotten() {
+    let stems = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(in_book(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let text = entries.filter(|path| path.extension().is_some_and(|found| found == "rs" || found == "txt"));
+        text.map(|path| path.file_stem().unwrap().to_str().unwrap().to_string()).collect()
+    };
+    let known: BTreeSet<String> = EXAMPLES.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(stems("examples"), known, "examples, and those that this test runs");
+    assert_eq!(stems("listings"), known, "records, and the examples that this test runs");
+}
