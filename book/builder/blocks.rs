@@ -2,6 +2,7 @@
 //!
 //! | directive | becomes |
 //! |---|---|
+//! | `{{#map}}` | the step as boxes that lead to their chapters |
 //! | `{{#terms}}` | a card for each equation of the table of terms |
 //! | `{{#equation eq:gae}}` | the card of one: formula, label, and the files that hold it |
 //! | `{{#output gae deltas}}` | a section of `listings/gae.txt`, what an example printed |
@@ -9,7 +10,7 @@
 //! | `{{#record speed-avx2 value_loss}}` | measured times from `benches/results/`, with their machine |
 //! | `{{#widget gae}}` | something to play with |
 
-use crate::{code, directive::Directive, figures, math::Maths, records, terms, transcript};
+use crate::{code, directive::Directive, figures, map, math::Maths, records, terms, transcript};
 use std::path::Path;
 
 /// What the blocks are made from.
@@ -26,6 +27,7 @@ impl Blocks<'_> {
         let code = code::Links { root: self.root, depth };
         match name {
             "terms" if args.is_empty() => terms::all(self.maths, &code),
+            "map" if args.is_empty() => Ok(map::html(self.root)),
             "equation" => terms::one(args, self.maths, &code),
             "output" => transcript::section_of(self.root, args).map(|text| format!("```text\n{text}\n```")),
             "figure" => figures::html(args, self.maths),

@@ -79,7 +79,8 @@ pub(crate) fn write(root: &Path, pages: &[Page], out: &Path) -> Vec<Problem> {
     for page in pages {
         let text = fs::read_to_string(out.join(&page.html)).unwrap_or_default();
         let here = page.html.parent().unwrap_or(Path::new(""));
-        let targets = html::scan(&text).references.into_iter().map(|reference| address::split(&reference.to).0);
+        let targets =
+            html::scan(&text).references.into_iter().map(|reference| address::split(&reference.to).0);
         for target in targets.filter_map(|target| address::within(&here.join(target))) {
             let from = linked.entry(target).or_default();
             if !from.iter().any(|seen| seen.html == page.html) {
@@ -110,12 +111,13 @@ fn write_one(root: &Path, target: &Path, from: &[&Page], out: &Path) -> Result<(
 
 fn page(file: &str, text: &str, from: &[&Page], up: &str) -> String {
     let name = escape(file);
-    let links = from.iter().map(|page| {
-        format!("<a href=\"{up}{}\">{}</a>", page.html.display(), escape(title_of(&page.text)))
-    });
+    let links = from
+        .iter()
+        .map(|page| format!("<a href=\"{up}{}\">{}</a>", page.html.display(), escape(title_of(&page.text))));
     let links = links.collect::<Vec<_>>().join(", ");
     let mut seen = Vec::new();
-    let lines: String = text.lines().enumerate().map(|(k, line)| self::line(k + 1, line, &mut seen)).collect();
+    let lines: String =
+        text.lines().enumerate().map(|(k, line)| self::line(k + 1, line, &mut seen)).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{name}</title>\n\
@@ -141,7 +143,9 @@ fn line(number: usize, text: &str, seen: &mut Vec<String>) -> String {
 /// `gae` of `pub fn gae(`.
 fn function(line: &str) -> Option<String> {
     let at = line.find("fn ").filter(|at| {
-        line[..*at].split_whitespace().all(|word| word.starts_with("pub") || word == "const" || word == "unsafe")
+        line[..*at]
+            .split_whitespace()
+            .all(|word| word.starts_with("pub") || word == "const" || word == "unsafe")
     })?;
     let name: String = line[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     (!name.is_empty()).then_some(name)

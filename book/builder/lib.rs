@@ -13,6 +13,7 @@ mod html;
 mod includes;
 mod links;
 mod listings;
+mod map;
 mod markdown;
 mod math;
 mod numbers;
@@ -34,13 +35,13 @@ use page::Page;
 use preprocessor::Setter;
 pub use problem::Problem;
 pub use serve::serve;
-pub use transcript::{Transcript, number};
 use std::{
     cell::RefCell,
     fs,
     path::{Path, PathBuf},
     rc::Rc,
 };
+pub use transcript::{Transcript, number};
 
 /// A book that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -112,7 +112,8 @@ fn decimals(text: &str) -> impl Iterator<Item = (usize, String)> {
         let after = rest[exponent.len()..].chars().next();
         let before = text[..start].chars().next_back();
         let touches = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == '.');
-        let in_word = touches(before) || after.is_some_and(|c| c.is_ascii_alphabetic() && c != 'e' || c == '_');
+        let in_word =
+            touches(before) || after.is_some_and(|c| c.is_ascii_alphabetic() && c != 'e' || c == '_');
         if run.matches('.').count() == 1 && !in_word {
             let shortest = run.trim_end_matches('0').trim_end_matches('.');
             found.push((start, format!("{shortest}{exponent}")));

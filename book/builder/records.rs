@@ -11,7 +11,8 @@ pub(crate) fn table(root: &Path, args: &str, code: &Links<'_>) -> Result<String,
     let (file, work) = args.split_once(' ').ok_or("it must name a record and a work in it")?;
     let folder = "benches/results";
     let read = |name: &str| fs::read_to_string(root.join("..").join(folder).join(name));
-    let link = format!("<a href=\"{}\">{folder}/{file}.md</a>", code.to(&format!("{folder}/{file}.md"), None));
+    let link =
+        format!("<a href=\"{}\">{folder}/{file}.md</a>", code.to(&format!("{folder}/{file}.md"), None));
     let found = match read(&format!("{file}.json")) {
         Ok(text) => speeds(&text, work, &link)?,
         Err(_) => {
@@ -32,7 +33,8 @@ fn speeds(text: &str, work: &str, link: &str) -> Result<Option<String>, String> 
     let mut rows: Vec<&Value> = report["contenders"].as_array().into_iter().flatten().collect();
     let ms = |row: &Value| row["ms"].as_f64().unwrap_or(f64::NAN);
     rows.sort_by(|a, b| ms(a).total_cmp(&ms(b)));
-    let mut table = format!("**{}**\n\n| who | ms | ns a token | GB/s | in units of ours |\n", words(&report["work"]));
+    let mut table =
+        format!("**{}**\n\n| who | ms | ns a token | GB/s | in units of ours |\n", words(&report["work"]));
     table.push_str("|---|--:|--:|--:|--:|\n");
     for row in rows {
         let cells = ["ns a token", "GB/s", "in units of ours"].map(|key| words(&row[key]));
@@ -41,17 +43,24 @@ fn speeds(text: &str, work: &str, link: &str) -> Result<Option<String>, String> 
     let (machine, versions) = (&record["machine"], &record["versions"]);
     let told = format!(
         "{}, {} cores, held to {}, {} threads; medians of {} rounds, recorded at {} by `{}`: {link}.",
-        words(&machine["cpu"]), words(&machine["cores"]), words(&record["level"]).to_uppercase(),
-        words(&record["threads"]), words(&record["rounds"]), words(&versions["commit"]), words(&record["command"]),
+        words(&machine["cpu"]),
+        words(&machine["cores"]),
+        words(&record["level"]).to_uppercase(),
+        words(&record["threads"]),
+        words(&record["rounds"]),
+        words(&versions["commit"]),
+        words(&record["command"]),
     );
     Ok(Some(format!("{table}\n{}", measured(&told))))
 }
 
 /// Every backend, from the ladder: one section of its Markdown, as it stands.
 fn rungs(text: &str, work: &str, link: &str) -> Option<String> {
-    let mut lines = text.lines().skip_while(|line| !line.strip_prefix("### ").is_some_and(|head| head.starts_with(work)));
+    let mut lines =
+        text.lines().skip_while(|line| !line.strip_prefix("### ").is_some_and(|head| head.starts_with(work)));
     let title = lines.next()?.trim_start_matches("### ");
-    let table: String = lines.take_while(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let table: String =
+        lines.take_while(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     let of = |key: &str| {
         let row = text.lines().find_map(|line| line.strip_prefix(&format!("| {key} | ")))?;
         Some(row.trim_end_matches('|').trim())

@@ -24,7 +24,15 @@ const PORT: u16 = 3117;
 
 /// What the book is made of, from the folder with `book.toml`. The builder and the figures are compiled in.
 const MADE_OF: [&str; 10] = [
-    "book.toml", "css", "examples", "js", "listings", "src", "../benches/results", "../optimized", "../reference/src",
+    "book.toml",
+    "css",
+    "examples",
+    "js",
+    "listings",
+    "src",
+    "../benches/results",
+    "../optimized",
+    "../reference/src",
     "../tests",
 ];
 
@@ -117,7 +125,8 @@ impl Site {
             return ("200 OK", "text/plain", self.built.load(Ordering::Relaxed).to_string().into());
         }
         let _built = self.building.read();
-        let file = within(Path::new(split(path).0.trim_start_matches('/'))).map(|inside| self.out.join(inside));
+        let file =
+            within(Path::new(split(path).0.trim_start_matches('/'))).map(|inside| self.out.join(inside));
         let file = file.map(|file| if file.is_dir() { file.join("index.html") } else { file });
         match file.and_then(|file| Some((kind(&file), fs::read(file).ok()?))) {
             Some((kind, body)) if kind.starts_with("text/html") => ("200 OK", kind, with_reload(body)),
@@ -197,7 +206,10 @@ mod tests {
             (status, kind, String::from_utf8(body).unwrap())
         };
         assert!(of("GET / HTTP/1.1").2.contains("x<script>"));
-        assert_eq!(of("GET /deep/a%20b.css?v=1 HTTP/1.1"), ("200 OK", "text/css; charset=utf-8", "p {}".into()));
+        assert_eq!(
+            of("GET /deep/a%20b.css?v=1 HTTP/1.1"),
+            ("200 OK", "text/css; charset=utf-8", "p {}".into())
+        );
         assert_eq!(of("GET /~built HTTP/1.1").2, "3");
         for path in ["/gone.html", "/../Cargo.toml", "/%2e%2e/x", "//etc/passwd", "/deep"] {
             assert_eq!(of(&format!("GET {path} HTTP/1.1")).0, "404 Not Found", "{path}");

@@ -45,7 +45,8 @@ fn card(term: &Term, equation: &Equation, maths: &Maths, code: &Links<'_>) -> Re
     let &Equation { label, tex, function, .. } = equation;
     let mathml = maths.display(tex).map_err(|bad| format!("{label} cannot be set: {}", bad.what))?;
     let id = anchor(label);
-    let links: String = files(term, equation, code).iter().map(|(what, links)| files_row(what, links)).collect();
+    let links: String =
+        files(term, equation, code).iter().map(|(what, links)| files_row(what, links)).collect();
     Ok(format!(
         "<figure class=\"equation\" id=\"{id}\">\n<div class=\"formula\">{mathml}</div>\n\
          <figcaption><a class=\"label\" href=\"#{id}\">{label}</a>\n\
@@ -68,7 +69,10 @@ fn files(term: &Term, equation: &Equation, code: &Links<'_>) -> Vec<(&'static st
     if let Some(fast) = equation.fast {
         let kernel = fast.file.replace("mod.rs", "lanes.rs");
         let kernel = (kernel != fast.file && code.has(&kernel)).then(|| link(kernel, None));
-        rows.push(("fast", [Some(link(fast.file.into(), Some(fast.function))), kernel].into_iter().flatten().collect()));
+        rows.push((
+            "fast",
+            [Some(link(fast.file.into(), Some(fast.function))), kernel].into_iter().flatten().collect(),
+        ));
     }
     rows.push(("tests", term.tests.iter().map(|test| link(format!("tests/{test}"), None)).collect()));
     rows

@@ -148,7 +148,8 @@ fn episodes(page: &mut Transcript) {
 fn wrong(page: &mut Transcript) {
     let (r, v) = response();
     page.section("padding");
-    let (r, v) = (r.insert_columns(4, 2, 0.0), v.insert_columns(4, 2, 0.0) + dmatrix![0.0, 0.0, 0.0, 0.0, 9.9, -7.7]);
+    let (r, v) =
+        (r.insert_columns(4, 2, 0.0), v.insert_columns(4, 2, 0.0) + dmatrix![0.0, 0.0, 0.0, 0.0, 9.9, -7.7]);
     page.row("V", &v, 1);
     let padded = Mask::from_rows(&[[1, 1, 1, 1, 0, 0]]);
     for (name, mask) in [("Â, masked", padded.clone()), ("Â, not masked", Mask::full(1, 6))] {
@@ -171,7 +172,11 @@ fn wrong(page: &mut Transcript) {
     let (r, v) = response();
     let shifted = RowDVector::from_fn(4, |_, t| if t < 3 { v[t + 1] } else { 0.0 });
     page.row("Â", &advantages(&r, &v, 0.0, LAMBDA), 4);
-    page.row("Â, V one early", &advantages(&r, &DMatrix::from_row_slice(1, 4, shifted.as_slice()), 0.0, LAMBDA), 4);
+    page.row(
+        "Â, V one early",
+        &advantages(&r, &DMatrix::from_row_slice(1, 4, shifted.as_slice()), 0.0, LAMBDA),
+        4,
+    );
 }
 
 /// The first response once more, in f32, by every backend of this machine.
@@ -190,6 +195,8 @@ fn fast(page: &mut Transcript) {
     let adv = on(Backend::best());
     page.row("Â in f32", &adv.map(f64::from), 7);
     page.line(format!("{:<18}{}", "its bits", adv.map(|a| format!("{:>10x}", a.to_bits())).concat()));
-    let other = Backend::available().into_iter().filter(|backend| on(*backend).map(f32::to_bits) != adv.map(f32::to_bits));
+    let other = Backend::available()
+        .into_iter()
+        .filter(|backend| on(*backend).map(f32::to_bits) != adv.map(f32::to_bits));
     page.line(format!("backends of this machine with other bits: {}", other.count()));
 }

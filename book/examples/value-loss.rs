@@ -29,12 +29,24 @@ pub fn listing() -> Transcript {
     page
 }
 
-fn loss(v: &DMatrix<f64>, v_old: &DMatrix<f64>, ret: &DMatrix<f64>, eps_v: f64, form: ValueClip) -> ValueLoss {
+fn loss(
+    v: &DMatrix<f64>,
+    v_old: &DMatrix<f64>,
+    ret: &DMatrix<f64>,
+    eps_v: f64,
+    form: ValueClip,
+) -> ValueLoss {
     value_loss(v, v_old, ret, &Mask::full(1, v.ncols()), eps_v, form, Agg::TokenMean, Half::No)
 }
 
 /// ∂L_V/∂V of each token by itself: of its own squared error and not of the mean.
-fn slope(v: &DMatrix<f64>, v_old: &DMatrix<f64>, ret: &DMatrix<f64>, eps_v: f64, form: ValueClip) -> DMatrix<f64> {
+fn slope(
+    v: &DMatrix<f64>,
+    v_old: &DMatrix<f64>,
+    ret: &DMatrix<f64>,
+    eps_v: f64,
+    form: ValueClip,
+) -> DMatrix<f64> {
     let n = v.ncols() as f64;
     n * value_loss_grad(v, v_old, ret, &Mask::full(1, v.ncols()), eps_v, form, Agg::TokenMean, Half::No)
 }
@@ -84,7 +96,11 @@ fn doubled(page: &mut Transcript) {
     let (v, v_old, ret) = cases();
     page.section("doubled");
     for eps_v in [EPS_V, 2.0 * EPS_V] {
-        page.row(&format!("loss, ε_v = {eps_v}"), &loss(&v, &v_old, &ret, eps_v, ValueClip::Max).per_token, 2);
+        page.row(
+            &format!("loss, ε_v = {eps_v}"),
+            &loss(&v, &v_old, &ret, eps_v, ValueClip::Max).per_token,
+            2,
+        );
         page.row(&format!("slope, ε_v = {eps_v}"), &slope(&v, &v_old, &ret, eps_v, ValueClip::Max), 2);
     }
     page.section("inside");
@@ -115,10 +131,12 @@ fn wrong(page: &mut Transcript) {
     let all = |form, eps_v| loss(&v, &v_old, &ret, eps_v, form);
 
     page.section("min");
-    let smaller = |t: usize| if all(ValueClip::ClippedOnly, EPS_V).per_token[t] < all(ValueClip::Off, EPS_V).per_token[t] {
-        all(ValueClip::ClippedOnly, EPS_V).per_token[t]
-    } else {
-        all(ValueClip::Off, EPS_V).per_token[t]
+    let smaller = |t: usize| {
+        if all(ValueClip::ClippedOnly, EPS_V).per_token[t] < all(ValueClip::Off, EPS_V).per_token[t] {
+            all(ValueClip::ClippedOnly, EPS_V).per_token[t]
+        } else {
+            all(ValueClip::Off, EPS_V).per_token[t]
+        }
     };
     page.row("the larger", &all(ValueClip::Max, EPS_V).per_token, 2);
     page.row("the smaller", &[0, 1, 2, 3].map(smaller), 2);
@@ -128,14 +146,24 @@ fn wrong(page: &mut Transcript) {
     for (k, eps_v) in [(1.0, EPS_V), (100.0, 100.0 * EPS_V), (100.0, EPS_V)] {
         let made = scaled(k, eps_v);
         let name = format!("rewards × {k}, ε_v = {eps_v}");
-        page.line(format!("{name:<28} L_V / {:<7} {:.4}   clip_frac {:.2}", format!("{}:", k * k), made.loss / (k * k), made.clip_frac));
+        page.line(format!(
+            "{name:<28} L_V / {:<7} {:.4}   clip_frac {:.2}",
+            format!("{}:", k * k),
+            made.loss / (k * k),
+            made.clip_frac
+        ));
     }
 
     page.section("at-least");
     let inside = dmatrix![0.1, -0.1, 0.05, 0.0];
     let target = dmatrix![1.0, -3.0, 0.05, 7.0];
     let of = |form| loss(&inside, &v_old, &target, EPS_V, form);
-    let ties = of(ValueClip::ClippedOnly).per_token.iter().zip(&of(ValueClip::Off).per_token).filter(|(c, p)| c >= p).count();
+    let ties = of(ValueClip::ClippedOnly)
+        .per_token
+        .iter()
+        .zip(&of(ValueClip::Off).per_token)
+        .filter(|(c, p)| c >= p)
+        .count();
     page.row("V", &inside, 2);
     page.line(format!("share with clipped > plain:  {:.1}", of(ValueClip::Max).clip_frac));
     page.line(format!("share with clipped >= plain: {:.1}", ties as f64 / 4.0));
@@ -167,6 +195,7 @@ fn fast(page: &mut Transcript) {
     page.section("fast");
     let made = on(Backend::best());
     page.line(format!("L_V = {}, clip_frac = {}", made.loss, made.clip_frac));
-    let other = Backend::available().into_iter().filter(|backend| on(*backend).loss.to_bits() != made.loss.to_bits());
+    let other =
+        Backend::available().into_iter().filter(|backend| on(*backend).loss.to_bits() != made.loss.to_bits());
     page.line(format!("backends of this machine with other bits: {}", other.count()));
 }

@@ -88,8 +88,8 @@ pub struct ValueLoss {
 /// [`aggregate`].
 #[doc(alias = "eq:value-clip")]
 #[doc(alias = "eq:value-loss")]
-// ANCHOR: value_loss
 #[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
+// ANCHOR: value_loss
 pub fn value_loss(
     v: &DMatrix<f64>,
     v_old: &DMatrix<f64>,
@@ -132,8 +132,8 @@ pub fn value_loss(
 /// # Panics
 ///
 /// If the shapes differ, `eps_v` is not > 0, or as [`aggregate_grad`].
-// ANCHOR: value_loss_grad
 #[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
+// ANCHOR: value_loss_grad
 pub fn value_loss_grad(
     v: &DMatrix<f64>,
     v_old: &DMatrix<f64>,

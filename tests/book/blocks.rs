@@ -32,27 +32,40 @@ fn what_is_not_there_is_named() {
 #[test]
 fn a_record_says_its_machine_and_command() {
     let tiny = Tiny::new();
-    let text = "| CPU | a CPU |\n| command | `bench` |\n\n### gae, 1 × 2\n\n| a |\n|---|\n| 0.25 |\n\n### other\n";
+    let text =
+        "| CPU | a CPU |\n| command | `bench` |\n\n### gae, 1 × 2\n\n| a |\n|---|\n| 0.25 |\n\n### other\n";
     tiny.write("benches/results/ladder.md", text);
     let page = tiny.built("{{#record ladder gae}}\n\nIt took 0.25.\n");
-    for part in ["<td>0.25</td>", "a CPU; medians, recorded by <code>bench</code>", "code/benches/results/ladder-md.html"] {
+    for part in [
+        "<td>0.25</td>",
+        "a CPU; medians, recorded by <code>bench</code>",
+        "code/benches/results/ladder-md.html",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
     let problems = tiny.problems_with("{{#record ladder gone}}\n");
-    assert!(problems.len() == 1 && problems[0].ends_with("benches/results/ladder has no work `gone`"), "{problems:?}");
+    assert!(
+        problems.len() == 1 && problems[0].ends_with("benches/results/ladder has no work `gone`"),
+        "{problems:?}"
+    );
 }
 
 #[test]
 fn a_link_to_a_source_file_leads_to_its_page_in_the_book() {
     let tiny = Tiny::new();
     tiny.write("book/src/deep/three.md", "# Three\n\n[code](../../../code/gae.rs)\n");
-    tiny.write("book/src/SUMMARY.md", "# Summary\n\n- [One](one.md)\n- [Two](two.md)\n- [Three](deep/three.md)\n");
+    tiny.write(
+        "book/src/SUMMARY.md",
+        "# Summary\n\n- [One](one.md)\n- [Two](two.md)\n- [Three](deep/three.md)\n",
+    );
     let page = tiny.built("[the sum](../../code/gae.rs#L3)\n");
     assert!(page.contains("href=\"code/code/gae.rs.html#L3\""), "{page}");
     let page = fs::read_to_string(tiny.out().join("deep/three.html")).unwrap();
     assert!(page.contains("href=\"../code/code/gae.rs.html\""), "{page}");
     let code = fs::read_to_string(tiny.out().join("code/code/gae.rs.html")).unwrap();
-    for part in ["let a = 1;", "href=\"../../code/code.css\"", "<a href=\"../../one.html\">One</a>", "Three</a>"] {
+    for part in
+        ["let a = 1;", "href=\"../../code/code.css\"", "<a href=\"../../one.html\">One</a>", "Three</a>"]
+    {
         assert!(code.contains(part), "{part}: {code}");
     }
     assert!(tiny.out().join("code/code.css").is_file());

@@ -44,7 +44,8 @@ fn every_example_prints_what_is_recorded() {
         let line = now.lines().zip(recorded.lines()).find(|(now, recorded)| now != recorded);
         if now != recorded {
             let (now, recorded) = line.unwrap_or(("another number of lines", ""));
-            let again = format!("cargo run --release -q -p ppo-book --example {name} > book/listings/{name}.txt");
+            let again =
+                format!("cargo run --release -q -p ppo-book --example {name} > book/listings/{name}.txt");
             other.push_str(&format!("{name}: now `{now}`, recorded `{recorded}`; record it by\n  {again}\n"));
         }
     }
@@ -55,7 +56,8 @@ fn every_example_prints_what_is_recorded() {
 fn no_example_and_no_record_is_forgotten() {
     let stems = |folder: &str| -> BTreeSet<String> {
         let entries = fs::read_dir(in_book(folder)).unwrap().map(|entry| entry.unwrap().path());
-        let text = entries.filter(|path| path.extension().is_some_and(|found| found == "rs" || found == "txt"));
+        let text =
+            entries.filter(|path| path.extension().is_some_and(|found| found == "rs" || found == "txt"));
         text.map(|path| path.file_stem().unwrap().to_str().unwrap().to_string()).collect()
     };
     let known: BTreeSet<String> = EXAMPLES.iter().map(|(name, _)| name.to_string()).collect();

@@ -22,7 +22,8 @@ fn a_number_that_nothing_prints_is_named() {
 
 #[test]
 fn a_number_of_any_section_counts_without_sign_and_closing_zeros() {
-    let text = format!("{OUTPUT}\nIt is $0.5$, −0.125 or 5.6e-23; 12 is no decimal and v0.7 none, 1.2.3 neither.\n");
+    let text =
+        format!("{OUTPUT}\nIt is $0.5$, −0.125 or 5.6e-23; 12 is no decimal and v0.7 none, 1.2.3 neither.\n");
     assert_eq!(with_listing().problems_with(&text), [""; 0]);
 }
 
@@ -45,6 +46,9 @@ fn what_is_declared_needs_a_source_and_a_use() {
     let idle = "src/two.md:1: 0.2 is declared as cited, and no text of this page needs that";
     assert_eq!(page("0.95 0.2: defaults"), [idle]);
     let problems = page("0.95");
-    assert!(problems.iter().any(|each| each.contains("must be numbers, a colon and their source")), "{problems:?}");
+    assert!(
+        problems.iter().any(|each| each.contains("must be numbers, a colon and their source")),
+        "{problems:?}"
+    );
     assert!(problems.iter().any(|each| each.contains("no listing of this page prints 0.95")), "{problems:?}");
 }

@@ -5,7 +5,7 @@ use crate::terms::escape;
 use kuva::prelude::{Layout, LinePlot, LineStyle, Plot, ReferenceLine, ShadedRegion, Theme, render_to_svg};
 
 /// Width and height of a drawing in its own units; the page scales it.
-const SIZE: (f64, f64) = (460.0, 280.0);
+const SIZE: (f64, f64) = (400.0, 255.0);
 
 /// The dashes of the curves, in their order; `book.css` repeats them in the legend.
 const DASHES: [&str; 4] = ["", "7 3", "2 3", "9 3 2 3"];
@@ -35,7 +35,12 @@ pub(crate) struct Curve {
 
 impl Curve {
     /// A function on a grid of so many steps.
-    pub(crate) fn of(name: impl Into<String>, (from, to): (f64, f64), steps: u32, f: impl Fn(f64) -> f64) -> Curve {
+    pub(crate) fn of(
+        name: impl Into<String>,
+        (from, to): (f64, f64),
+        steps: u32,
+        f: impl Fn(f64) -> f64,
+    ) -> Curve {
         let at = |k: u32| from + (to - from) * f64::from(k) / f64::from(steps);
         Curve { name: name.into(), points: (0..=steps).map(at).map(|x| (x, f(x))).collect() }
     }
@@ -44,7 +49,9 @@ impl Curve {
 impl Chart {
     /// The panel as HTML. `id` keeps its ids apart from those of other panels.
     pub(crate) fn html(&self, id: &str) -> String {
-        let entry = |(k, curve): (usize, &Curve)| format!("<li class=\"curve-{}\">{}</li>", k + 1, escape(&curve.name));
+        let entry = |(k, curve): (usize, &Curve)| {
+            format!("<li class=\"curve-{}\">{}</li>", k + 1, escape(&curve.name))
+        };
         let legend: String = self.curves.iter().enumerate().map(entry).collect();
         format!(
             "<div class=\"panel\">\n<p class=\"title\">{}</p>\n{}\n<ul class=\"legend\">{legend}</ul>\n</div>\n",
@@ -68,17 +75,24 @@ impl Chart {
             .with_y_axis_min(self.y.0)
             .with_y_axis_max(self.y.1);
         if let Some((from, to)) = self.shaded {
-            layout = layout.with_shaded_region(ShadedRegion::vertical(from, to).with_color("var(--shade)").with_opacity(1.0));
+            layout = layout.with_shaded_region(
+                ShadedRegion::vertical(from, to).with_color("var(--shade)").with_opacity(1.0),
+            );
         }
         for (x, name) in &self.marked {
-            let mark = ReferenceLine::vertical(*x).with_color("var(--mark)").with_dasharray("2 3").with_label(*name);
+            let mark =
+                ReferenceLine::vertical(*x).with_color("var(--mark)").with_dasharray("2 3").with_label(*name);
             layout = layout.with_reference_line(mark);
         }
         let svg = render_to_svg(plots, layout).replace("kuva-", &format!("{id}-"));
         let (width, height) = SIZE;
         let fixed = format!("width=\"{width}\" height=\"{height}\"");
         let free = format!("viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\"");
-        svg.replacen(&fixed, &free, 1).lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
+        svg.replacen(&fixed, &free, 1)
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 

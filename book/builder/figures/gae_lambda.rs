@@ -39,7 +39,10 @@ pub(super) const FIGURE: Figure = Figure {
         let critic = Curve { name: "V".into(), points: over(&v) };
         vec![
             Chart { curves: vec![critic], ..axes("What the critic says", "value") },
-            Chart { curves: [1.0, 0.9, 0.0].map(curve).into(), ..axes("What each token is credited with", "advantage") },
+            Chart {
+                curves: [1.0, 0.9, 0.0].map(curve).into(),
+                ..axes("What each token is credited with", "advantage")
+            },
         ]
     },
 };

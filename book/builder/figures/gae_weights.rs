@@ -11,7 +11,8 @@ pub(super) const FIGURE: Figure = Figure {
            stays at 1. For lambda 0.99 it falls slowly, to about a third at 100. For lambda 0.95 it is near a third at 20 and \
            near zero at 100. For lambda 0.8 it is near zero after 20.",
     panels: || {
-        let weight = |lambda: f64| move |l: f64| reference::written::powers(lambda, l as usize + 1)[l as usize];
+        let weight =
+            |lambda: f64| move |l: f64| reference::written::powers(lambda, l as usize + 1)[l as usize];
         let curve = |lambda: f64| Curve::of(format!("λ = {lambda}"), (0.0, 100.0), 100, weight(lambda));
         vec![Chart {
             title: "How much a residual counts",

@@ -31,7 +31,8 @@ const ALL: &[Figure] = &[gae_weights::FIGURE, gae_lambda::FIGURE, value_clip::FI
 pub(crate) fn html(name: &str, maths: &Maths) -> Result<String, String> {
     let names = || ALL.iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
     let figure = ALL.iter().find(|figure| figure.name == name);
-    let Figure { caption, text, panels, .. } = figure.ok_or_else(|| format!("the figures are {}", names()))?;
+    let Figure { caption, text, panels, .. } =
+        figure.ok_or_else(|| format!("the figures are {}", names()))?;
     let (caption, bad) = maths.page(caption);
     if let Some(bad) = bad.first() {
         return Err(format!("formula `{}` of its caption: {}", bad.tex, bad.what));
@@ -56,7 +57,8 @@ mod tests {
             assert!(html.contains("<svg") && !html.contains("\n\n"), "{}", figure.name);
             assert!(figure.text.len() > 80 && figure.caption.len() > 40, "{} says too little", figure.name);
             assert!(!figure.text.contains('$'), "{}: markup in its text", figure.name);
-            let ids: Vec<_> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+            let ids: Vec<_> =
+                html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
             assert!(ids.iter().all(|id| id.contains(figure.name)), "{}: {ids:?}", figure.name);
         }
     }

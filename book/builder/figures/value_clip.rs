@@ -25,7 +25,8 @@ pub(super) const FIGURE: Figure = Figure {
            that of the max is zero from 0.2 to 1.8; that of the clipped square alone is zero everywhere outside minus 0.2 to \
            0.2; that of the plain square is a straight line through zero at V equal to 1.",
     panels: || {
-        let forms = [("max", ValueClip::Max), ("clipped alone", ValueClip::ClippedOnly), ("plain", ValueClip::Off)];
+        let forms =
+            [("max", ValueClip::Max), ("clipped alone", ValueClip::ClippedOnly), ("plain", ValueClip::Off)];
         let axes = |title, y_label, y| Chart {
             title,
             x_label: "V, what the critic says now",

@@ -13,8 +13,8 @@ struct Token {
     clipped: bool,
 }
 
-// ANCHOR: token
 #[inline(always)]
+// ANCHOR: token
 fn token(v: f32, v_old: f32, ret: f32, eps_v: f32, form: ValueClip) -> Token {
     let (lo, hi) = (v_old - eps_v, v_old + eps_v);
     let err = v - ret;
