@@ -28,14 +28,14 @@ const fn node(
     Node { page, name, gives, at, width }
 }
 
-/// What is above a rule holds for everything down to the next.
-const PHASES: [(f64, f64, &str); 2] = [
-    (4.0, 478.0, "The rollout: once for a batch, no gradient"),
-    (494.0, 410.0, "The update: K times over the same batch"),
+/// The two phases: upper edge, height, where the name begins, and the name.
+const PHASES: [(f64, f64, f64, &str); 2] = [
+    (4.0, 478.0, 20.0, "The rollout: once for a batch, no gradient"),
+    (494.0, 410.0, 60.0, "The update: K times over the same batch"),
 ];
 
 const NODES: [Node; 14] = [
-    node("iteration", "The policy answers the prompts", "y and hidden states h", (20.0, 36.0), 340.0),
+    node("iteration", "The policy answers the prompts", "y, logits, hidden states h", (20.0, 36.0), 340.0),
     node("log-prob", "Log-probabilities", "log π_old, log π_ref", (20.0, 124.0), 160.0),
     node("value-head", "The value head", "V_old", (200.0, 124.0), 160.0),
     node("reward", "The shaped reward", "r", (20.0, 212.0), 160.0),
@@ -53,8 +53,8 @@ const NODES: [Node; 14] = [
 
 /// From a point to a point straight below it, and what goes there.
 const ARROWS: [(f64, f64, f64, &str); 14] = [
-    (100.0, 78.0, 124.0, "logits  B × T × vocab"),
-    (280.0, 78.0, 124.0, "h  B × T × d_model"),
+    (100.0, 78.0, 124.0, "B × T × vocab"),
+    (280.0, 78.0, 124.0, "B × T × d_model"),
     (100.0, 166.0, 212.0, "log π  B × T"),
     (100.0, 254.0, 300.0, "r  B × T"),
     (280.0, 166.0, 300.0, "V_old  B × T"),
@@ -76,10 +76,10 @@ pub(crate) fn html(root: &Path) -> String {
          <defs><marker id=\"map-head\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
          orient=\"auto\"><path d=\"M0 0 8 4 0 8z\"/></marker></defs>\n"
     );
-    for (y, height, name) in PHASES {
+    for (y, height, x, name) in PHASES {
         svg.push_str(&format!(
             "<rect class=\"phase\" x=\"4\" y=\"{y}\" width=\"372\" height=\"{height}\" rx=\"10\"/>\
-             <text class=\"phase\" x=\"20\" y=\"{}\">{name}</text>\n",
+             <text class=\"phase\" x=\"{x}\" y=\"{}\">{name}</text>\n",
             y + 20.0
         ));
     }
