@@ -5,6 +5,7 @@ use crate::{
     blocks::Blocks,
     code,
     directive::block,
+    markdown::dedented,
     math::Maths,
     page::depth,
     problem::{Problem, line_of},
@@ -41,7 +42,8 @@ impl Setter {
     fn set(&self, chapter: &mut Chapter, maths: &Maths) {
         let Some(path) = &chapter.source_path else { return };
         let source = self.src.join(path);
-        let page = code::relink(&chapter.content, &code::Links { root: &self.root, depth: depth(path) });
+        let page = dedented(&chapter.content);
+        let page = code::relink(&page, &code::Links { root: &self.root, depth: depth(path) });
         let (page, bad) = maths.page(&page);
         chapter.content = self.filled(&page, maths, depth(path));
         let mut problems = self.problems.borrow_mut();
