@@ -18,7 +18,7 @@ fn main() {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Transcript {
+pub(crate) fn listing() -> Transcript {
     let mut page = Transcript::new();
     by_hand(&mut page);
     four(&mut page);
