@@ -85,10 +85,11 @@ pub(crate) fn html(root: &Path) -> String {
     }
     for (x, from, to, what) in ARROWS {
         svg.push_str(&arrow(&format!("M{x} {from}V{}", to - 1.0)));
+        // The arrow of the returns comes down on the right of V's.
+        let (x, anchor) = if x > 300.0 { (x - 6.0, "end") } else { (x + 6.0, "start") };
+        let y = from + 18.0;
         svg.push_str(&format!(
-            "<text class=\"shape\" x=\"{}\" y=\"{}\">{what}</text>\n",
-            x + 6.0,
-            from + 18.0
+            "<text class=\"shape\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{what}</text>\n"
         ));
     }
     svg.push_str(&arrow("M190 816V845"));

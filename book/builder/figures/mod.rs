@@ -5,9 +5,11 @@
 //! crate, called here and now, or from a recorded file that says how it was recorded; never from a literal. The caption
 //! says what to see, and may hold `$maths$`; `text` says the same to who cannot see it, in plain words and without markup.
 
+mod bias_variance;
 mod chart;
 mod gae_lambda;
 mod gae_weights;
+mod recorded;
 mod value_clip;
 
 use crate::{math::Maths, terms::escape};
@@ -25,7 +27,7 @@ pub(crate) struct Figure {
 }
 
 /// Every figure of the book.
-const ALL: &[Figure] = &[gae_weights::FIGURE, gae_lambda::FIGURE, value_clip::FIGURE];
+const ALL: &[Figure] = &[gae_weights::FIGURE, gae_lambda::FIGURE, bias_variance::FIGURE, value_clip::FIGURE];
 
 /// `{{#figure name}}`.
 pub(crate) fn html(name: &str, maths: &Maths) -> Result<String, String> {
@@ -33,7 +35,7 @@ pub(crate) fn html(name: &str, maths: &Maths) -> Result<String, String> {
     let figure = ALL.iter().find(|figure| figure.name == name);
     let Figure { caption, text, panels, .. } =
         figure.ok_or_else(|| format!("the figures are {}", names()))?;
-    let (caption, bad) = maths.page(caption);
+    let (caption, bad) = maths.page(&caption.replace('\'', "’"));
     if let Some(bad) = bad.first() {
         return Err(format!("formula `{}` of its caption: {}", bad.tex, bad.what));
     }
