@@ -10,7 +10,7 @@
 //! | `{{#record speed-avx2 value_loss}}` | measured times from `benches/results/`, with their machine |
 //! | `{{#widget gae}}` | something to play with |
 
-use crate::{code, directive::Directive, figures, map, math::Maths, records, terms, transcript};
+use crate::{code, directive::Directive, figures, map, math::Maths, records, terms, transcript, widgets};
 use std::path::Path;
 
 /// What the blocks are made from.
@@ -32,7 +32,7 @@ impl Blocks<'_> {
             "output" => transcript::section_of(self.root, args).map(|text| format!("```text\n{text}\n```")),
             "figure" => figures::html(args, self.maths),
             "record" => records::table(self.root, args, &code),
-            "widget" => Ok(String::new()),
+            "widget" => widgets::html(args),
             _ => Err(format!("`{args}` is nothing it takes")),
         }
     }

@@ -25,6 +25,7 @@ mod records;
 mod serve;
 mod terms;
 mod transcript;
+mod widgets;
 
 use blocks::Blocks;
 use links::Links;
@@ -72,6 +73,7 @@ pub fn build(root: &Path, out: &Path) -> Result<Built, Vec<Problem>> {
     problems.extend(pages.iter().flat_map(listings::check));
     problems.extend(render(&mut book, root, &src));
     problems.extend(code::write(root, &pages, out));
+    problems.extend(widgets::write_scripts(root, out));
     problems.extend(check_built(&pages, out));
 
     problems.sort();

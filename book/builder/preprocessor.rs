@@ -9,6 +9,7 @@ use crate::{
     math::Maths,
     page::depth,
     problem::{Problem, line_of},
+    widgets,
 };
 use mdbook_core::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
@@ -46,6 +47,7 @@ impl Setter {
         let page = code::relink(&page, &code::Links { root: &self.root, depth: depth(path) });
         let (page, bad) = maths.page(&page);
         chapter.content = self.filled(&page, maths, depth(path));
+        chapter.content.push_str(&widgets::scripts(&chapter.content, depth(path)));
         let mut problems = self.problems.borrow_mut();
         problems.extend(bad.into_iter().map(|bad| {
             let what = format!("formula `{}`: {}", bad.tex.trim(), bad.what);
