@@ -1,0 +1,142 @@
+// Every page, in light and dark, narrow and wide.
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { NARROW, WIDE, address, idsOf, launch, open, out, pages, shots } from "./book.js";
+import { WAIVED } from "./waived.js";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+let browser;
+before(async () => { browser = await launch(); });
+after(() => browser?.close());
+
+const list = pages();
+const chapters = list.filter((page) => page !== "index.html" && !page.startsWith("code/"));
+test("there are pages", () => assert.ok(list.length > 1, `${list.length} pages in ${out}`));
+
+/** What axe finds, but for what is waived by rule and selector. */
+async function violations(tab) {
+    await tab.evaluate(axe);
+    const found = await tab.evaluate(() => axe.run(document, { rules: { "target-size": { enabled: true } } }));
+    return found.violations.flatMap(({ id, help, nodes }) => nodes
+        .filter((node) => !WAIVED.some((waived) => waived.rule === id && node.target.flat().join(" ").includes(waived.selector)))
+        .map((node) => `${id} (${help}): ${node.target.flat().join(" ")} ${node.failureSummary?.split("\n").slice(1).join("; ")}`));
+}
+
+/** Dollars that no formula took, and directives that nobody expanded. */
+const unset = () => {
+    const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    const found = [];
+    for (let node; (node = walker.nextNode());) {
+        if (!node.parentElement.closest("pre, code, script, style") && /\$|\\\(|\{\{#/.test(node.data)) found.push(node.data.trim());
+    }
+    return found;
+};
+const missingImages = () => [...document.images].filter((image) => !image.complete || !image.naturalWidth).map((image) => image.src);
+const links = () => [...document.querySelectorAll("a[href], area[href]")].map((a) => ({ href: a.href, text: a.textContent.trim() }));
+const wider = () => {
+    const width = document.documentElement.clientWidth;
+    const found = [...document.querySelectorAll("main *")].filter((node) => {
+        const box = node.getBoundingClientRect();
+        if (!box.width || box.right <= width + 1) return false;
+        for (let up = node.parentElement; up; up = up.parentElement) if (/auto|scroll|hidden|clip/.test(getComputedStyle(up).overflowX)) return false;
+        return true;
+    });
+    return { by: document.scrollingElement.scrollWidth - width, what: found.slice(0, 3).map((node) => `${node.tagName.toLowerCase()}.${node.className?.baseVal ?? node.className}`) };
+};
+
+/** What leads nowhere: a file that is not there, or an anchor that its page does not have. */
+async function dead(tab) {
+    const found = [];
+    for (const { href, text } of await tab.evaluate(links)) {
+        if (!href.startsWith("file:")) continue;
+        const file = fileURLToPath(href.split("#")[0]);
+        const anchor = decodeURIComponent(new URL(href).hash.slice(1));
+        if (!existsSync(file)) found.push(`“${text}” leads to ${file}, which does not exist`);
+        else if (anchor && file.endsWith(".html") && !idsOf(file).has(anchor)) found.push(`“${text}” leads to #${anchor} of ${file}, which has none`);
+    }
+    return found;
+}
+
+// Axe reads each page twice, so that both palettes and both layouts are seen.
+const LOOKS = [
+    { colorScheme: "light", viewport: WIDE, name: "light-wide", axe: true },
+    { colorScheme: "dark", viewport: NARROW, name: "dark-narrow", axe: true },
+    { colorScheme: "light", viewport: NARROW, name: "light-narrow" },
+    { colorScheme: "dark", viewport: WIDE, name: "dark-wide" },
+];
+const isCode = (page) => page.startsWith("code/");
+
+for (const page of list.filter((page) => !isCode(page))) {
+    test(`${page}: nothing is missing, unset, dead or fetched; it fits and can be read`, async () => {
+        for (const { name, axe: reads, ...look } of LOOKS) {
+            const { tab, wrong, close } = await open(browser, page, look);
+            if (name === LOOKS[0].name) {
+                assert.deepEqual(await tab.evaluate(unset), [], "not set as maths, or not expanded");
+                assert.deepEqual(await tab.evaluate(missingImages), [], "missing images");
+                assert.deepEqual(await dead(tab), [], "dead links");
+            }
+            const { by, what } = await tab.evaluate(wider);
+            assert.ok(by <= 0 && what.length === 0, `${name}: wider than ${look.viewport.width} px by ${by}: ${what.join(", ")}`);
+            await tab.screenshot({ path: join(shots, `${page.replaceAll("/", "-").replace(".html", "")}-${name}.png`), fullPage: true });
+            if (reads) assert.deepEqual(await violations(tab), [], name);
+            assert.deepEqual(wrong, [], name);
+            await close();
+        }
+    });
+}
+
+test("every page of source: nothing is missing, dead or fetched; the longest fits and can be read", async () => {
+    const sources = list.filter(isCode);
+    const longest = sources.toSorted((a, b) => statSync(join(out, b)).size - statSync(join(out, a)).size)[0];
+    for (const page of sources) {
+        const looks = page === longest ? LOOKS.slice(0, 2) : LOOKS.slice(1, 2);
+        for (const { name, axe: _, ...look } of looks) {
+            const { tab, wrong, close } = await open(browser, page, look);
+            assert.deepEqual(await dead(tab), [], page);
+            const by = await tab.evaluate(() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth);
+            assert.ok(by <= 0, `${page}, ${name}: wider than the screen by ${by}`);
+            if (page === longest) assert.deepEqual(await violations(tab), [], `${page}, ${name}`);
+            assert.deepEqual(wrong, [], page);
+            await close();
+        }
+    }
+});
+
+test("search finds a word, and its page", async () => {
+    const { tab, wrong, close } = await open(browser, list.includes("step.html") ? "step.html" : list[0]);
+    await tab.keyboard.press("s");
+    await tab.locator("#mdbook-searchbar").pressSequentially("rollout");
+    const result = tab.locator("#mdbook-searchresults a").first();
+    await result.waitFor({ timeout: 10_000 });
+    await result.click();
+    await tab.waitForSelector("main mark");
+    assert.match((await tab.locator("main mark").first().textContent()).toLowerCase(), /rollout/);
+    assert.deepEqual(wrong, []);
+    await close();
+});
+
+test("the print view holds every page, and asks to be printed", async () => {
+    const { tab, wrong, close } = await open(browser, "print.html");
+    await tab.waitForFunction(() => window.printed);
+    const text = await tab.textContent("main");
+    for (const page of chapters) {
+        const title = /<h1[^>]*>(?:<a[^>]*>)?([^<]*)/.exec(readFileSync(join(out, page), "utf8").split("<main>")[1])[1];
+        assert.ok(text.includes(title), `${page}: “${title}” is not in the print view`);
+    }
+    assert.deepEqual(wrong, []);
+    await close();
+});
+
+test("the sidebar names every page in order, and the arrow keys turn pages", async () => {
+    const { tab, close } = await open(browser, chapters[0]);
+    const named = await tab.evaluate(() => [...document.querySelectorAll("#mdbook-sidebar a")].map((a) => a.href.split("#")[0]));
+    for (const page of chapters) assert.ok(named.includes(address(page)), `${page} is not in the sidebar`);
+    await tab.goto(named[0]);
+    await tab.keyboard.press("ArrowRight");
+    await tab.waitForURL(named.find((each) => each !== named[0]));
+    await close();
+});
