@@ -1,5 +1,6 @@
 // The built book and a browser to open it in. Everything is read from files: no server, and a request that is not for
 // a file fails the test that made it.
+import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -36,7 +37,21 @@ export const launch = () => chromium.launch({
 export const NARROW = { width: 360, height: 740 };
 export const WIDE = { width: 1600, height: 1000 };
 
-/** A page that remembers what went wrong on it. */
+/**
+ * Opens a page, hands it to `look`, and closes it whatever happens. A page remembers what went wrong on it, and at the
+ * end there must be nothing.
+ */
+export async function visit(browser, page, options, look) {
+    const { tab, wrong, close } = await open(browser, page, options);
+    try {
+        await look(tab);
+        assert.deepEqual(wrong, [], `${page}: console, scripts and requests`);
+    } finally {
+        await close();
+    }
+}
+
+/** The same without an end; who opens it closes it. */
 export async function open(browser, page, options = {}) {
     const context = await browser.newContext({ viewport: WIDE, reducedMotion: "reduce", ...options });
     const tab = await context.newPage();

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { NARROW, WIDE, address, idsOf, launch, open, out, pages, shots } from "./book.js";
+import { NARROW, WIDE, address, idsOf, launch, out, pages, shots } from "./book.js";
 import { WAIVED } from "./waived.js";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -73,18 +73,17 @@ const isCode = (page) => page.startsWith("code/");
 for (const page of list.filter((page) => !isCode(page))) {
     test(`${page}: nothing is missing, unset, dead or fetched; it fits and can be read`, async () => {
         for (const { name, axe: reads, ...look } of LOOKS) {
-            const { tab, wrong, close } = await open(browser, page, look);
-            if (name === LOOKS[0].name) {
-                assert.deepEqual(await tab.evaluate(unset), [], "not set as maths, or not expanded");
-                assert.deepEqual(await tab.evaluate(missingImages), [], "missing images");
-                assert.deepEqual(await dead(tab), [], "dead links");
-            }
-            const { by, what } = await tab.evaluate(wider);
-            assert.ok(by <= 0 && what.length === 0, `${name}: wider than ${look.viewport.width} px by ${by}: ${what.join(", ")}`);
-            await tab.screenshot({ path: join(shots, `${page.replaceAll("/", "-").replace(".html", "")}-${name}.png`), fullPage: true });
-            if (reads) assert.deepEqual(await violations(tab), [], name);
-            assert.deepEqual(wrong, [], name);
-            await close();
+            await visit(browser, page, look, async (tab) => {
+                if (name === LOOKS[0].name) {
+                    assert.deepEqual(await tab.evaluate(unset), [], "not set as maths, or not expanded");
+                    assert.deepEqual(await tab.evaluate(missingImages), [], "missing images");
+                    assert.deepEqual(await dead(tab), [], "dead links");
+                }
+                const { by, what } = await tab.evaluate(wider);
+                assert.ok(by <= 0 && what.length === 0, `${name}: wider than ${look.viewport.width} px by ${by}: ${what.join(", ")}`);
+                await tab.screenshot({ path: join(shots, `${page.replaceAll("/", "-").replace(".html", "")}-${name}.png`), fullPage: true });
+                if (reads) assert.deepEqual(await violations(tab), [], name);
+            });
         }
     });
 }
@@ -95,48 +94,45 @@ test("every page of source: nothing is missing, dead or fetched; the longest fit
     for (const page of sources) {
         const looks = page === longest ? LOOKS.slice(0, 2) : LOOKS.slice(1, 2);
         for (const { name, axe: _, ...look } of looks) {
-            const { tab, wrong, close } = await open(browser, page, look);
-            assert.deepEqual(await dead(tab), [], page);
-            const by = await tab.evaluate(() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth);
-            assert.ok(by <= 0, `${page}, ${name}: wider than the screen by ${by}`);
-            if (page === longest) assert.deepEqual(await violations(tab), [], `${page}, ${name}`);
-            assert.deepEqual(wrong, [], page);
-            await close();
+            await visit(browser, page, look, async (tab) => {
+                assert.deepEqual(await dead(tab), [], page);
+                const by = await tab.evaluate(() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth);
+                assert.ok(by <= 0, `${page}, ${name}: wider than the screen by ${by}`);
+                if (page === longest) assert.deepEqual(await violations(tab), [], `${page}, ${name}`);
+            });
         }
     }
 });
 
 test("search finds a word, and its page", async () => {
-    const { tab, wrong, close } = await open(browser, list.includes("step.html") ? "step.html" : list[0]);
-    await tab.keyboard.press("s");
-    await tab.locator("#mdbook-searchbar").pressSequentially("rollout");
-    const result = tab.locator("#mdbook-searchresults a").first();
-    await result.waitFor({ timeout: 10_000 });
-    await result.click();
-    await tab.waitForSelector("main mark");
-    assert.match((await tab.locator("main mark").first().textContent()).toLowerCase(), /rollout/);
-    assert.deepEqual(wrong, []);
-    await close();
+    await visit(browser, list.includes("step.html") ? "step.html" : list[0], {}, async (tab) => {
+        await tab.keyboard.press("s");
+        await tab.locator("#mdbook-searchbar").pressSequentially("rollout");
+        const result = tab.locator("#mdbook-searchresults a").first();
+        await result.waitFor({ timeout: 10_000 });
+        await result.click();
+        await tab.waitForSelector("main mark");
+        assert.match((await tab.locator("main mark").first().textContent()).toLowerCase(), /rollout/);
+    });
 });
 
 test("the print view holds every page, and asks to be printed", async () => {
-    const { tab, wrong, close } = await open(browser, "print.html");
-    await tab.waitForFunction(() => window.printed);
-    const text = await tab.textContent("main");
-    for (const page of chapters) {
-        const title = /<h1[^>]*>(?:<a[^>]*>)?([^<]*)/.exec(readFileSync(join(out, page), "utf8").split("<main>")[1])[1];
-        assert.ok(text.includes(title), `${page}: “${title}” is not in the print view`);
-    }
-    assert.deepEqual(wrong, []);
-    await close();
+    await visit(browser, "print.html", {}, async (tab) => {
+        await tab.waitForFunction(() => window.printed);
+        const text = await tab.textContent("main");
+        for (const page of chapters) {
+            const title = /<h1[^>]*>(?:<a[^>]*>)?([^<]*)/.exec(readFileSync(join(out, page), "utf8").split("<main>")[1])[1];
+            assert.ok(text.includes(title), `${page}: “${title}” is not in the print view`);
+        }
+    });
 });
 
 test("the sidebar names every page in order, and the arrow keys turn pages", async () => {
-    const { tab, close } = await open(browser, chapters[0]);
-    const named = await tab.evaluate(() => [...document.querySelectorAll("#mdbook-sidebar a")].map((a) => a.href.split("#")[0]));
-    for (const page of chapters) assert.ok(named.includes(address(page)), `${page} is not in the sidebar`);
-    await tab.goto(named[0]);
-    await tab.keyboard.press("ArrowRight");
-    await tab.waitForURL(named.find((each) => each !== named[0]));
-    await close();
+    await visit(browser, chapters[0], {}, async (tab) => {
+        const named = await tab.evaluate(() => [...document.querySelectorAll("#mdbook-sidebar a")].map((a) => a.href.split("#")[0]));
+        for (const page of chapters) assert.ok(named.includes(address(page)), `${page} is not in the sidebar`);
+        await tab.goto(named[0]);
+        await tab.keyboard.press("ArrowRight");
+        await tab.waitForURL(named.find((each) => each !== named[0]));
+    });
 });

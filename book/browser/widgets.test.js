@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { NARROW, launch, open, out, pages, root } from "./book.js";
+import { NARROW, launch, out, pages, root } from "./book.js";
 import { native } from "./native.js";
 
 let browser, rust;
@@ -63,133 +63,129 @@ for (const [page, kinds] of found) {
         const driven = page === "play.html";
 
         test(`${name}: starts with the reference's numbers, and with those of its listing`, async () => {
-            const { tab, wrong, close } = await open(browser, page);
-            const figure = at(tab);
-            await agrees(figure, "at first");
-            const listing = await figure.getAttribute("data-agrees");
-            if (listing) {
-                const file = join(root, "book/listings", `${listing}.txt`);
-                assert.ok(existsSync(file), `${file} does not exist`);
-                const printed = readFileSync(file, "utf8").match(/-?\d+(\.\d+)?(e-?\d+)?/g);
-                const { bold } = await inside(figure);
-                assert.ok(bold.length, "no result is in bold");
-                for (const x of bold) {
-                    const same = (word) => Number(x.toFixed(word.split(".")[1]?.length ?? 0)) === Number(word);
-                    assert.ok(printed.some(same), `${x} is not in ${listing}.txt`);
+            await visit(browser, page, {}, async (tab) => {
+                const figure = at(tab);
+                await agrees(figure, "at first");
+                const listing = await figure.getAttribute("data-agrees");
+                if (listing) {
+                    const file = join(root, "book/listings", `${listing}.txt`);
+                    assert.ok(existsSync(file), `${file} does not exist`);
+                    const printed = readFileSync(file, "utf8").match(/-?\d+(\.\d+)?(e-?\d+)?/g);
+                    const { bold } = await inside(figure);
+                    assert.ok(bold.length, "no result is in bold");
+                    for (const x of bold) {
+                        const same = (word) => Number(x.toFixed(word.split(".")[1]?.length ?? 0)) === Number(word);
+                        assert.ok(printed.some(same), `${x} is not in ${listing}.txt`);
+                    }
                 }
-            }
-            assert.deepEqual(wrong, []);
-            await close();
+            });
         });
 
         test(`${name}: works by keyboard alone`, { skip: !driven }, async () => {
-            const { tab, wrong, close } = await open(browser, page);
-            const figure = at(tab);
-            const start = await inside(figure);
-            const press = async (control, key) => { await control.focus(); await tab.keyboard.press(key); };
+            await visit(browser, page, {}, async (tab) => {
+                const figure = at(tab);
+                const start = await inside(figure);
+                const press = async (control, key) => { await control.focus(); await tab.keyboard.press(key); };
 
-            for (const handle of await figure.locator("[role=slider]:visible").all()) {
-                const [label, before, most] = [await handle.getAttribute("aria-label"), await handle.getAttribute("aria-valuenow"), await handle.getAttribute("aria-valuemax")];
-                await press(handle, before === most ? "ArrowDown" : "ArrowUp");
-                assert.notEqual(await handle.getAttribute("aria-valuenow"), before, `${label}: an arrow does not move it`);
-                await agrees(figure, `${label}, moved`);
-                await press(handle, "Home");
-                assert.equal(await handle.getAttribute("aria-valuenow"), await handle.getAttribute("aria-valuemin"), `${label}: Home`);
-            }
-            await agrees(figure, "every handle at its least");
-            await figure.locator(".reset").press("Enter");
-            for (const range of await figure.locator("input[type=range]").all()) {
-                const key = await range.getAttribute("data-key");
-                for (const arrow of ["ArrowRight", "ArrowLeft", "ArrowLeft"]) {
-                    await press(range, arrow);
-                    await agrees(figure, `${key}, ${arrow}`);
+                for (const handle of await figure.locator("[role=slider]:visible").all()) {
+                    const [label, before, most] = [await handle.getAttribute("aria-label"), await handle.getAttribute("aria-valuenow"), await handle.getAttribute("aria-valuemax")];
+                    await press(handle, before === most ? "ArrowDown" : "ArrowUp");
+                    assert.notEqual(await handle.getAttribute("aria-valuenow"), before, `${label}: an arrow does not move it`);
+                    await agrees(figure, `${label}, moved`);
+                    await press(handle, "Home");
+                    assert.equal(await handle.getAttribute("aria-valuenow"), await handle.getAttribute("aria-valuemin"), `${label}: Home`);
                 }
-                await press(range, "End");
-                await agrees(figure, `${key} at its end`);
-                await press(range, "Home");
-                await agrees(figure, `${key} at its start`);
+                await agrees(figure, "every handle at its least");
                 await figure.locator(".reset").press("Enter");
-            }
-            for (const group of await figure.locator("fieldset").all()) {
-                await group.locator("input:checked").focus();
-                const count = await group.locator("input").count();
-                for (let i = 0; i < count; i++) {
-                    const before = (await inside(figure)).state;
-                    await tab.keyboard.press("ArrowDown");
-                    assert.notDeepEqual((await inside(figure)).state, before, "a choice does not change");
-                    await agrees(figure, "another choice");
+                for (const range of await figure.locator("input[type=range]").all()) {
+                    const key = await range.getAttribute("data-key");
+                    for (const arrow of ["ArrowRight", "ArrowLeft", "ArrowLeft"]) {
+                        await press(range, arrow);
+                        await agrees(figure, `${key}, ${arrow}`);
+                    }
+                    await press(range, "End");
+                    await agrees(figure, `${key} at its end`);
+                    await press(range, "Home");
+                    await agrees(figure, `${key} at its start`);
+                    await figure.locator(".reset").press("Enter");
                 }
-            }
-            for (const toggle of await figure.locator(".toggle input, .mask button, .steps button").all()) {
-                await press(toggle, "Space");
-                await agrees(figure, "switched");
-                if (await toggle.getAttribute("aria-pressed")) await press(toggle, "Space");
-            }
-            await figure.locator(".reset").press("Enter");
-            const end = await inside(figure);
-            assert.deepEqual(end.state, start.state, "Reset gives back what the page started with");
-            assert.equal(end.says, start.says);
-            assert.equal(tab.url().split("/").at(-1), page, "an arrow in a widget turned the page");
-            assert.deepEqual(wrong, []);
-            await close();
+                for (const group of await figure.locator("fieldset").all()) {
+                    await group.locator("input:checked").focus();
+                    const count = await group.locator("input").count();
+                    for (let i = 0; i < count; i++) {
+                        const before = (await inside(figure)).state;
+                        await tab.keyboard.press("ArrowDown");
+                        assert.notDeepEqual((await inside(figure)).state, before, "a choice does not change");
+                        await agrees(figure, "another choice");
+                    }
+                }
+                for (const toggle of await figure.locator(".toggle input, .mask button, .steps button").all()) {
+                    await press(toggle, "Space");
+                    await agrees(figure, "switched");
+                    if (await toggle.getAttribute("aria-pressed")) await press(toggle, "Space");
+                }
+                await figure.locator(".reset").press("Enter");
+                const end = await inside(figure);
+                assert.deepEqual(end.state, start.state, "Reset gives back what the page started with");
+                assert.equal(end.says, start.says);
+                assert.equal(tab.url().split("/").at(-1), page, "an arrow in a widget turned the page");
+            });
         });
 
         test(`${name}: can be dragged with a mouse, and says what changed`, { skip: !driven }, async () => {
-            const { tab, wrong, close } = await open(browser, page);
-            const figure = at(tab);
-            for (const handle of await figure.locator("[role=slider]:visible").all()) {
-                await handle.scrollIntoViewIfNeeded();
-                const [label, before] = [await handle.getAttribute("aria-label"), await handle.getAttribute("aria-valuenow")];
-                const upright = (await handle.getAttribute("aria-orientation")) === "vertical";
-                for (const by of [25, -25]) {
-                    const box = await handle.boundingBox();
-                    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-                    await tab.mouse.move(x, y);
-                    await tab.mouse.down();
-                    await tab.mouse.move(x + (upright ? 0 : by), y + (upright ? by : 0), { steps: 3 });
-                    await tab.mouse.up();
-                    if (await handle.getAttribute("aria-valuenow") !== before) break;
+            await visit(browser, page, {}, async (tab) => {
+                const figure = at(tab);
+                for (const handle of await figure.locator("[role=slider]:visible").all()) {
+                    await handle.scrollIntoViewIfNeeded();
+                    const [label, before] = [await handle.getAttribute("aria-label"), await handle.getAttribute("aria-valuenow")];
+                    const upright = (await handle.getAttribute("aria-orientation")) === "vertical";
+                    for (const by of [25, -25]) {
+                        const box = await handle.boundingBox();
+                        const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+                        await tab.mouse.move(x, y);
+                        await tab.mouse.down();
+                        await tab.mouse.move(x + (upright ? 0 : by), y + (upright ? by : 0), { steps: 3 });
+                        await tab.mouse.up();
+                        if (await handle.getAttribute("aria-valuenow") !== before) break;
+                    }
+                    assert.notEqual(await handle.getAttribute("aria-valuenow"), before, `${label}: it cannot be dragged`);
+                    await agrees(figure, `${label}, dragged`);
                 }
-                assert.notEqual(await handle.getAttribute("aria-valuenow"), before, `${label}: it cannot be dragged`);
-                await agrees(figure, `${label}, dragged`);
-            }
-            const start = (await inside(figure)).says;
-            await figure.locator(".reset").click();
-            const live = figure.locator("[aria-live=polite]");
-            assert.equal(await live.count(), 1);
-            if (await figure.locator("[role=slider]").count()) assert.notEqual(await live.textContent(), start, "what it says did not change");
-            assert.deepEqual(wrong, []);
-            await close();
+                const start = (await inside(figure)).says;
+                await figure.locator(".reset").click();
+                const live = figure.locator("[aria-live=polite]");
+                assert.equal(await live.count(), 1);
+                if (await figure.locator("[role=slider]").count()) assert.notEqual(await live.textContent(), start, "what it says did not change");
+            });
         });
 
         test(`${name}: works by touch at 360 px, with targets of 44 px`, { skip: !driven }, async () => {
-            const { tab, wrong, close } = await open(browser, page, { viewport: NARROW, hasTouch: true, isMobile: true });
-            const figure = at(tab);
-            const cdp = await tab.context().newCDPSession(tab);
-            for (const handle of await figure.locator("[role=slider]:visible").all()) {
-                await handle.scrollIntoViewIfNeeded();
-                const before = await handle.getAttribute("aria-valuenow");
-                const upright = (await handle.getAttribute("aria-orientation")) === "vertical";
-                for (const by of [30, -30]) {
-                    const box = await handle.boundingBox();
-                    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-                    const touch = (type, dx, dy) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: x + dx, y: y + dy }] });
-                    await touch("touchStart", 0, 0);
-                    for (const part of [0.5, 1]) await touch("touchMove", upright ? 0 : by * part, upright ? by * part : 0);
-                    await touch("touchEnd", 0, 0);
-                    if (await handle.getAttribute("aria-valuenow") !== before) break;
+            await visit(browser, page, { viewport: NARROW, hasTouch: true, isMobile: true }, async (tab) => {
+                const figure = at(tab);
+                const cdp = await tab.context().newCDPSession(tab);
+                for (const handle of await figure.locator("[role=slider]:visible").all()) {
+                    await handle.scrollIntoViewIfNeeded();
+                    const before = await handle.getAttribute("aria-valuenow");
+                    const upright = (await handle.getAttribute("aria-orientation")) === "vertical";
+                    for (const by of [30, -30]) {
+                        const box = await handle.boundingBox();
+                        const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+                        const touch = (type, dx, dy) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: x + dx, y: y + dy }] });
+                        await touch("touchStart", 0, 0);
+                        for (const part of [0.5, 1]) await touch("touchMove", upright ? 0 : by * part, upright ? by * part : 0);
+                        await touch("touchEnd", 0, 0);
+                        if (await handle.getAttribute("aria-valuenow") !== before) break;
+                    }
+                    assert.notEqual(await handle.getAttribute("aria-valuenow"), before, `${await handle.getAttribute("aria-label")}: a finger does not move it`);
                 }
-                assert.notEqual(await handle.getAttribute("aria-valuenow"), before, `${await handle.getAttribute("aria-label")}: a finger does not move it`);
-            }
-            await agrees(figure, "after touches");
-            const small = await figure.evaluate((node) => [...node.querySelectorAll("button, input, summary")]
-                .filter((each) => each.checkVisibility())
-                .map((each) => [each.ariaLabel ?? each.dataset.key ?? each.textContent, each.getBoundingClientRect()])
-                .filter(([, box]) => Math.min(box.height, 44) < 43.5 || box.width < 36)
-                .map(([what, box]) => `${what}: ${box.width.toFixed(0)} × ${box.height.toFixed(0)}`));
-            assert.deepEqual(small, []);
-            assert.deepEqual(wrong, []);
-            await close();
+                await agrees(figure, "after touches");
+                const small = await figure.evaluate((node) => [...node.querySelectorAll("button, input, summary")]
+                    .filter((each) => each.checkVisibility())
+                    .map((each) => [each.ariaLabel ?? each.dataset.key ?? each.textContent, each.getBoundingClientRect()])
+                    .filter(([, box]) => Math.min(box.height, 44) < 43.5 || box.width < 36)
+                    .map(([what, box]) => `${what}: ${box.width.toFixed(0)} × ${box.height.toFixed(0)}`));
+                assert.deepEqual(small, []);
+            });
         });
 
         test(`${name}: its table stands where scripts are off, and on paper`, async () => {
@@ -200,43 +196,42 @@ for (const [page, kinds] of found) {
             assert.equal(await off.tab.locator(".widget-live").count(), 0);
             await off.close();
 
-            const { tab, close } = await open(browser, page);
-            assert.ok(!(await at(tab).locator(".widget-still").isVisible()), "the table stands beside the live figure");
-            await tab.emulateMedia({ media: "print" });
-            assert.ok(await at(tab).locator(".widget-still table").isVisible(), "no table on paper");
-            assert.ok(!(await at(tab).locator(".widget-live").isVisible()));
-            await close();
+            await visit(browser, page, {}, async (tab) => {
+                assert.ok(!(await at(tab).locator(".widget-still").isVisible()), "the table stands beside the live figure");
+                await tab.emulateMedia({ media: "print" });
+                assert.ok(await at(tab).locator(".widget-still table").isVisible(), "no table on paper");
+                assert.ok(!(await at(tab).locator(".widget-live").isVisible()));
+            });
         });
     });
 }
 
 test("what the reference refuses is said in its own sentence", async () => {
     const [page] = found.find(([, kinds]) => kinds.includes("whiten"));
-    const { tab, wrong, close } = await open(browser, page);
-    const figure = tab.locator("figure[data-widget=whiten]").first();
-    const remaining = figure.locator(".mask button[aria-pressed=true]");
-    while (await remaining.count()) await remaining.first().click();
-    const { refused, says, state } = await inside(figure);
-    const { sentence } = await rust.call("whiten", [state.variance, state.eps_at, 1e-8, state.adv, state.mask]);
-    assert.equal(refused, sentence);
-    assert.ok(says.includes(sentence), says);
-    await figure.locator(".mask button").first().click();
-    assert.equal((await inside(figure)).refused, undefined);
-    await figure.locator(".reset").click();
-    await agrees(figure, "after a refusal");
-    assert.deepEqual(wrong, []);
-    await close();
+    await visit(browser, page, {}, async (tab) => {
+        const figure = tab.locator("figure[data-widget=whiten]").first();
+        const remaining = figure.locator(".mask button[aria-pressed=true]");
+        while (await remaining.count()) await remaining.first().click();
+        const { refused, says, state } = await inside(figure);
+        const { sentence } = await rust.call("whiten", [state.variance, state.eps_at, 1e-8, state.adv, state.mask]);
+        assert.equal(refused, sentence);
+        assert.ok(says.includes(sentence), says);
+        await figure.locator(".mask button").first().click();
+        assert.equal((await inside(figure)).refused, undefined);
+        await figure.locator(".reset").click();
+        await agrees(figure, "after a refusal");
+    });
 });
 
 test("where less motion is wanted nothing moves by itself", async () => {
     const [page] = found[0];
     for (const [reducedMotion, moves] of [["reduce", false], ["no-preference", true]]) {
-        const { tab, close } = await open(browser, page, { reducedMotion });
-        const time = await tab.evaluate(() => {
-            const handle = document.querySelector(".handle");
-            return parseFloat(getComputedStyle(handle, "::before").transitionDuration);
+        await visit(browser, page, { reducedMotion }, async (tab) => {
+            const time = await tab.evaluate(() => {
+                const handle = document.querySelector(".handle");
+                return parseFloat(getComputedStyle(handle, "::before").transitionDuration);
+            });
+            assert.equal(time > 0, moves);
         });
-        assert.equal(time > 0, moves);
-        await close();
     }
 });
