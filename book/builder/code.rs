@@ -123,7 +123,7 @@ fn page(file: &str, text: &str, from: &[&Page], up: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{name}</title>\n\
          <link rel=\"stylesheet\" href=\"{up}code/code.css\">\n</head>\n<body>\n\
          <header><h1>{name}</h1><nav>Linked from {links}</nav></header>\n\
-         <main><pre><code>{lines}</code></pre></main>\n</body>\n</html>\n"
+         <main><pre tabindex=\"0\"><code>{lines}</code></pre></main>\n</body>\n</html>\n"
     )
 }
 

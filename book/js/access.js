@@ -5,16 +5,17 @@
     const menu = document.getElementById("mdbook-menu-bar");
     menu?.setAttribute("role", "banner");
 
-    // The switch of the sidebar is a label of a hidden box: say that it is a button, and let keys press it.
-    const toggle = document.getElementById("mdbook-sidebar-toggle");
-    if (toggle) {
-        toggle.setAttribute("role", "button");
-        toggle.tabIndex = 0;
-        toggle.addEventListener("keydown", (event) => {
-            if (event.key !== "Enter" && event.key !== " ") return;
-            event.preventDefault();
-            toggle.click();
-        });
+    // The switch of the sidebar is the label of a hidden box, which no key reaches: put a button in its place.
+    const label = document.getElementById("mdbook-sidebar-toggle");
+    const box = document.getElementById("mdbook-sidebar-toggle-anchor");
+    if (label && box) {
+        const button = document.createElement("button");
+        for (const { name, value } of label.attributes) if (name !== "for") button.setAttribute(name, value);
+        button.type = "button";
+        button.innerHTML = label.innerHTML;
+        button.addEventListener("click", () => box.click());
+        box.addEventListener("change", () => button.setAttribute("aria-expanded", String(box.checked)));
+        label.replaceWith(button);
     }
 
     // What scrolls sideways can be scrolled by arrows once it can be focused, and then they turn no page.

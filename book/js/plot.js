@@ -54,10 +54,12 @@
         }
 
         segment(x1, y1, x2, y2, kind) {
+            if (![x1, y1, x2, y2].every(Number.isFinite)) return;
             this.mark(`<line class="line ${kind}" x1="${px(this.x(x1))}" y1="${px(this.y(y1))}" x2="${px(this.x(x2))}" y2="${px(this.y(y2))}"/>`);
         }
 
         dot(x, y, kind, r = 5) {
+            if (!Number.isFinite(x) || !Number.isFinite(y)) return;
             this.mark(`<circle class="dot ${kind}" cx="${px(this.x(x))}" cy="${px(this.y(y))}" r="${r}"/>`);
         }
 
@@ -80,6 +82,7 @@
         }
 
         text(x, y, text, kind = "", [dx, dy] = [0, 0]) {
+            if (!Number.isFinite(x) || !Number.isFinite(y)) return;
             this.mark(`<text class="${kind}" x="${px(this.x(x) + dx)}" y="${px(this.y(y) + dy)}">${text}</text>`);
         }
 

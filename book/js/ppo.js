@@ -79,8 +79,8 @@ window.ppo ??= (() => {
         /** A sentence about what is seen, read out when it has changed. */
         says(sentence) {
             const node = element("p", "says", { "aria-live": "polite", "aria-atomic": "true" });
-            this.sentence = this.part(node, () => fill(node, sentence()));
-            return node;
+            const refused = () => `<strong>No numbers:</strong> ${this.refused.replaceAll("<", "&lt;")}. The drawing stays as it was.`;
+            return this.part(node, () => fill(node, this.refused ? refused() : sentence()));
         }
 
         /** The numbers behind the drawing: head cells, then rows of cells, of which the first names the row. */
@@ -106,20 +106,17 @@ window.ppo ??= (() => {
             this.live.append(foot);
         }
 
-        /** Computes and shows; what the reference refuses is said instead. */
+        /** Computes and shows. What the reference refuses is said, above the numbers that it gave last. */
         update() {
+            this.refused = "";
             try {
-                this.compute?.();
-                this.figure.removeAttribute("data-refused");
+                this.compute();
             } catch (error) {
-                this.figure.dataset.refused = error.message;
-                if (!this.sentence) throw error;
-                fill(this.sentence, `<strong>No numbers:</strong> ${error.message.replaceAll("<", "&lt;")}`);
-                this.refresh?.();
-                return;
+                if (error instanceof WebAssembly.RuntimeError) throw error;
+                this.refused = error.message;
             }
+            this.figure.dataset.refused = this.refused;
             for (const draw of this.parts) draw();
-            this.refresh?.();
         }
     }
 
