@@ -61,12 +61,17 @@ fn rungs(text: &str, work: &str, link: &str) -> Option<String> {
     let title = lines.next()?.trim_start_matches("### ");
     let table: String =
         lines.take_while(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    // A column without a name is one that a screen reader cannot name either.
+    let table = match table.trim().strip_prefix('|').map(str::trim_start) {
+        Some(rest) if rest.starts_with('|') => format!("| on {rest}"),
+        _ => table.trim().into(),
+    };
     let of = |key: &str| {
         let row = text.lines().find_map(|line| line.strip_prefix(&format!("| {key} | ")))?;
         Some(row.trim_end_matches('|').trim())
     };
     let told = format!("{}; medians, recorded by {}: {link}.", of("CPU")?, of("command")?);
-    Some(format!("**{title}**\n\n{}\n\n{}", table.trim(), measured(&told)))
+    Some(format!("**{title}**\n\n{table}\n\n{}", measured(&told)))
 }
 
 fn measured(told: &str) -> String {
