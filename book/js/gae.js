@@ -42,7 +42,7 @@ ppo.widget("gae", (w) => {
         draw: (p) => { grid(p); slots.filter(valid).forEach((t) => p.segment(t, 0, t, s.r[t], "reward thick")); },
     });
     w.mask(rewards, { key: "mask", name: "Slot" });
-    w.panel({
+    const residuals = w.panel({
         title: "δ<sub>t</sub>; filled: its share in the marked Â",
         height: 138, x, y: bars, margin: { bottom: 8 },
         describe: () => `The residuals: ${slots.filter(valid).map((t) => `δ ${t} is ${ppo.show(delta[t], 2)}`).join(", ")}.`,
@@ -58,7 +58,7 @@ ppo.widget("gae", (w) => {
             }
         },
     });
-    w.panel({
+    const advantages = w.panel({
         title: "Â<sub>t</sub>, the advantage",
         height: 138, x, y: bars, margin: { bottom: 22 },
         describe: () => `The advantages: ${slots.filter(valid).map((t) => `Â ${t} is ${ppo.show(adv[t], 2)}`).join(", ")}.`,
@@ -73,6 +73,13 @@ ppo.widget("gae", (w) => {
             }
         },
     });
+    // A shortcut for a hand; keys have the slider.
+    for (const panel of [residuals, advantages]) {
+        panel.node.addEventListener("click", (event) => {
+            const t = Math.round(panel.x.inverse(event.clientX - panel.node.getBoundingClientRect().left));
+            if (slots.includes(t)) { s.look = t; w.update(); }
+        });
+    }
     for (const t of slots) {
         const of = (name, key, kind) => ({
             key, index: t, kind, min: -1, max: 2, step: 0.1, label: `${name} of token ${t}`,

@@ -37,7 +37,7 @@ pub(super) const KINDS: [Kind; 7] = [
         words: &[("variance", &["n", "n-1"]), ("eps_at", &["std", "under-root", "var-floor"])],
         label: "Whitening, to play with",
         caption: "Drag advantages and mask slots. Whatever their unit was, the tokens come out with mean 0 and \
-                  variance 1, unless ε_w is no longer small beside σ. Count the padding and every token moves.",
+                  variance 1, unless ε<sub>w</sub> is no longer small beside σ. Count the padding and every token moves.",
         still: still::whiten,
     },
     Kind {
@@ -54,7 +54,7 @@ pub(super) const KINDS: [Kind; 7] = [
         start: "v=0.75 v_old=0.25 ret=1 eps_v=0.25 form=0 half=0",
         words: &[("form", &["max", "clipped-only", "off"]), ("half", &["no", "yes"])],
         label: "The value loss of one token, to play with",
-        caption: "Drag V from V_old towards R: past the radius the loss stays where it is and the gradient is gone, \
+        caption: "Drag V from V<sub>old</sub> towards R: past the radius the loss stays where it is and the gradient is gone, \
                   though V is not yet right. Then drag it the other way, and take the clipped square alone.",
         still: still::value_clip,
     },
