@@ -38,6 +38,11 @@ impl Links<'_> {
         self.root.join("..").join(file).is_file()
     }
 
+    /// The text of a file, if the repository holds it.
+    pub(crate) fn text(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.root.join("..").join(file)).ok()
+    }
+
     /// What a link from a page to a source file becomes; none for any other link.
     pub(crate) fn instead_of(&self, link: &str) -> Option<String> {
         let (file, fragment) = address::split(link);

@@ -36,8 +36,17 @@ fn section(term: &Term, maths: &Maths, code: &Links<'_>) -> Result<String, Strin
     for equation in term.equations {
         html.push_str(&card(term, equation, maths, code)?);
     }
-    html.push_str(&format!("<p class=\"source\">{}</p>\n</div>\n\n", escape(term.source)));
+    let chapter = chapter(term, code)
+        .map_or(String::new(), |page| format!(" · <a href=\"{page}.html\">The chapter</a>"));
+    html.push_str(&format!("<p class=\"source\">{}{chapter}</p>\n</div>\n\n", escape(term.source)));
     Ok(html)
+}
+
+/// The page that the reference's file points to, such as `gae`, once it is written.
+fn chapter(term: &Term, code: &Links<'_>) -> Option<String> {
+    let source = code.text(&format!("reference/src/{}.rs", term.stem))?;
+    let page = source.split("/// Book: `").nth(1)?.split(".md`").next()?.to_string();
+    code.has(&format!("book/src/{page}.md")).then_some(page)
 }
 
 /// One equation: what it says, its label, the function that is it, its fast path and its tests.

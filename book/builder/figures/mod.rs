@@ -9,6 +9,7 @@ mod bias_variance;
 mod chart;
 mod gae_lambda;
 mod gae_weights;
+mod reach;
 mod recorded;
 mod value_clip;
 
@@ -31,6 +32,9 @@ const ALL: &[Figure] = &[gae_weights::FIGURE, gae_lambda::FIGURE, bias_variance:
 
 /// `{{#figure name}}`.
 pub(crate) fn html(name: &str, maths: &Maths) -> Result<String, String> {
+    if name == reach::NAME {
+        return reach::html();
+    }
     let names = || ALL.iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
     let figure = ALL.iter().find(|figure| figure.name == name);
     let Figure { caption, text, panels, .. } =
