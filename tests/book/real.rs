@@ -1,7 +1,7 @@
 //! The book of this repository.
 
 use conformance::terms::TERMS;
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 fn real_book() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../book"))
@@ -41,5 +41,29 @@ fn the_first_page_shows_every_equation_with_its_label_formula_and_function() {
                 "{label} names {file}, which does not exist"
             );
         }
+    }
+}
+
+/// The page that the doc comments of a term's file name, once it is written.
+#[test]
+fn a_chapter_shows_the_equations_that_point_to_it_and_the_first_page_leads_there() {
+    let out = tempfile::tempdir().unwrap();
+    book::build(real_book(), out.path()).unwrap();
+    let built = |page: &str| fs::read_to_string(out.path().join(page)).ok();
+    let first = built("step.html").unwrap();
+    for term in TERMS {
+        let source = real_book().join(format!("../reference/src/{}.rs", term.stem));
+        let source = fs::read_to_string(source).unwrap();
+        let pages = source.split("/// Book: `").skip(1).map(|rest| rest.split(".md`").next().unwrap());
+        let pages: BTreeSet<String> = pages.map(|page| format!("{page}.html")).collect();
+        assert_eq!(pages.len(), 1, "{} points to {pages:?}", term.stem);
+        let page = pages.first().unwrap();
+        let Some(chapter) = built(page) else { continue };
+        for equation in term.equations {
+            let card = format!("<figure class=\"equation\" id=\"{}\">", equation.label.replace(':', "-"));
+            assert!(chapter.contains(&card), "{page} has no card of {}", equation.label);
+        }
+        let link = format!("<a href=\"{page}\">The chapter</a>");
+        assert!(first.contains(&link), "step.html does not lead from {} to {page}", term.stem);
     }
 }
