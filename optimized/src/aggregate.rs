@@ -50,9 +50,11 @@ impl AggregateSums {
     /// # Errors
     ///
     /// If they do not follow.
+    // ANCHOR: merge
     pub fn merge(self, next: AggregateSums) -> Result<AggregateSums, Apart> {
         Ok(AggregateSums { sum: self.sum.merge(next.sum)?, counts: self.counts.merge(next.counts) })
     }
+    // ANCHOR_END: merge
 
     /// The aggregate of the rows that were merged, by the mode that the sums were made with: the batch's once all of
     /// it is in, a lone part's own before.

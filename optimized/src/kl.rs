@@ -162,6 +162,7 @@ impl Estimate {
     ///
     /// Both take the exp of k1 after the first clamp: before it k1 is another number only where the slope is +0.
     #[inline(always)]
+    // ANCHOR: token
     pub(crate) fn token(&self, k1: f32) -> Token {
         let within = clamp(k1, -self.clamp_in, self.clamp_in);
         let (k, slope) = match self.kind {
@@ -176,6 +177,7 @@ impl Estimate {
         let beyond = (k1.abs() > self.clamp_in) | (k.abs() > self.clamp_out);
         Token { k: clamp(k, -self.clamp_out, self.clamp_out), slope: if beyond { 0.0 } else { slope } }
     }
+    // ANCHOR_END: token
 }
 
 /// x, or the NaN that was found.

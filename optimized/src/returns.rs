@@ -31,6 +31,7 @@ pub fn returns(
         let done = cuda::each(device, ("returns", "returns"), mask, [adv_raw, v_old], Settings::NONE, out);
         return done.map_err(|err| err.by("returns"));
     }
+    // ANCHOR: returns
     each(
         on.level("returns")?,
         mask,
@@ -39,6 +40,7 @@ pub fn returns(
         #[inline(always)]
         |[adv, v_old]| adv + v_old,
     );
+    // ANCHOR_END: returns
     Ok(())
 }
 

@@ -18,11 +18,13 @@ use crate::{
 /// L_policy + c_V L_V − c_H H + β_loss L_KL, each a number that its term gave for the whole batch, `ent` and `l_kl` in
 /// nats. A coefficient that is 0 in f32 skips its term, which is then no operand; a NaN of any other is the result.
 #[doc(alias = "eq:total-loss")]
+// ANCHOR: total_loss
 pub fn total_loss(l_policy: f32, l_v: f32, ent: f32, l_kl: f32, coefficients: Coefficients) -> f32 {
     let Coefficients { c_v, c_h, beta_loss } = coefficients;
     let terms = [(c_v as f32, l_v), (-(c_h as f32), ent), (beta_loss as f32, l_kl)];
     one_nan(terms.into_iter().fold(l_policy, |sum, (c, x)| if c == 0.0 { sum } else { fma(c, x, sum) }))
 }
+// ANCHOR_END: total_loss
 
 /// Where the gradient of [`kl_loss`] goes.
 #[derive(Debug)]

@@ -96,6 +96,7 @@ pub fn aggregate(x: &DMatrix<f64>, mask: &Mask, agg: Agg) -> f64 {
 /// # Panics
 ///
 /// As [`aggregate`].
+// ANCHOR: aggregate_grad
 pub fn aggregate_grad(mask: &Mask, agg: Agg) -> DMatrix<f64> {
     check_inputs(&DMatrix::zeros(mask.shape().0, mask.shape().1), mask, agg);
     let tokens = number(mask.count());
@@ -113,6 +114,7 @@ pub fn aggregate_grad(mask: &Mask, agg: Agg) -> DMatrix<f64> {
         .collect();
     mask.each(|(row, _)| weight[row])
 }
+// ANCHOR_END: aggregate_grad
 
 /// N_seq.
 fn n_seq(mask: &Mask, rows: CountRows) -> f64 {

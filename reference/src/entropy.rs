@@ -12,9 +12,11 @@ use nalgebra::DMatrix;
 /// # Panics
 ///
 /// If the row is empty or `tau` is not > 0.
+// ANCHOR: entropy_row
 pub fn entropy_row(logits: &[f64], tau: f64) -> f64 {
     -sum(log_softmax_row(logits, tau).into_iter().map(weighted))
 }
+// ANCHOR_END: entropy_row
 
 /// ∂L/∂z for one row of logits, given g = ∂L/∂H.
 ///
@@ -27,11 +29,13 @@ pub fn entropy_row(logits: &[f64], tau: f64) -> f64 {
 /// # Panics
 ///
 /// As [`entropy_row`].
+// ANCHOR: entropy_grad_row
 pub fn entropy_grad_row(logits: &[f64], tau: f64, g: f64) -> Vec<f64> {
     let ent = entropy_row(logits, tau);
     let logp = log_softmax_row(logits, tau);
     logp.into_iter().map(|logp| -g * (weighted(logp) + libm::exp(logp) * ent) / tau).collect()
 }
+// ANCHOR_END: entropy_grad_row
 
 /// The Shannon entropy of the next-token distribution, per token.
 ///

@@ -169,6 +169,7 @@ pub fn update(
 }
 
 /// The gradient through the logits and the gradient through the values, each clipped alone, then added.
+// ANCHOR: clip_separately
 fn clip_separately(
     model: &impl ActorCritic,
     grad_logits: &[DMatrix<f64>],
@@ -180,3 +181,4 @@ fn clip_separately(
     let (of_value, _) = clip_grad_norm(&model.backward(&no_logits, grad_v), max_norm);
     of_policy.iter().zip(&of_value).map(|(policy, value)| policy + value).collect()
 }
+// ANCHOR_END: clip_separately

@@ -57,6 +57,7 @@ impl KlEstimate {
 
 impl Kl {
     /// The estimator before clamps.
+    // ANCHOR: estimators
     fn of(self, k1: f64) -> f64 {
         match self {
             Kl::K1 => k1,
@@ -65,6 +66,7 @@ impl Kl {
             Kl::K3 => libm::exp(-k1) - 1.0 + k1,
         }
     }
+    // ANCHOR_END: estimators
 
     /// Its derivative; |k1| has none at 0, where 0 is taken.
     fn slope(self, k1: f64) -> f64 {

@@ -16,6 +16,7 @@ use nalgebra::DMatrix;
 /// # Panics
 ///
 /// If the row is empty or `tau` is not > 0.
+// ANCHOR: log_softmax_row
 pub fn log_softmax_row(logits: &[f64], tau: f64) -> Vec<f64> {
     check::positive("log_prob", "tau", tau);
     assert!(!logits.is_empty(), "log_prob: a row of logits is empty");
@@ -24,6 +25,7 @@ pub fn log_softmax_row(logits: &[f64], tau: f64) -> Vec<f64> {
     let ln_sum = libm::log(sum(x.iter().map(|x| libm::exp(x - max))));
     x.iter().map(|x| (x - max) - ln_sum).collect()
 }
+// ANCHOR_END: log_softmax_row
 
 /// [`log_prob`] of one token from its row of logits.
 ///
@@ -44,11 +46,13 @@ pub fn log_prob_row(logits: &[f64], action: usize, tau: f64) -> f64 {
 /// # Panics
 ///
 /// As [`log_prob_row`].
+// ANCHOR: log_prob_grad_row
 pub fn log_prob_grad_row(logits: &[f64], action: usize, tau: f64, g: f64) -> Vec<f64> {
     check_action(logits, action);
     let pi = log_softmax_row(logits, tau).into_iter().map(libm::exp);
     pi.enumerate().map(|(v, pi)| g * (f64::from(v == action) - pi) / tau).collect()
 }
+// ANCHOR_END: log_prob_grad_row
 
 /// The log-probability of each sampled token under the policy.
 ///

@@ -85,6 +85,7 @@ struct Token {
     clamped: bool,
 }
 
+// ANCHOR: token
 fn token(logp: f64, logp_old: f64, adv: f64, clip: &PolicyClip) -> Token {
     let log_ratio = logp - logp_old;
     let ratio = libm::exp(clamp(log_ratio, -clip.log_ratio_clamp, clip.log_ratio_clamp));
@@ -102,6 +103,7 @@ fn token(logp: f64, logp_old: f64, adv: f64, clip: &PolicyClip) -> Token {
         clamped: log_ratio.abs() > clip.log_ratio_clamp,
     }
 }
+// ANCHOR_END: token
 
 /// The clipped surrogate: per token the worse of two objectives, negated, then aggregated.
 ///

@@ -59,6 +59,7 @@ pub fn score_slot(at: ScoreAt, row: usize, mask: &Mask, attended: Option<&Mask>)
 ///
 /// If the shapes disagree, `score_clip` is not > 0, or as [`score_slot`].
 #[doc(alias = "eq:score-at")]
+// ANCHOR: place_scores
 pub fn place_scores(
     scores: &DMatrix<f64>,
     at: ScoreAt,
@@ -80,6 +81,7 @@ pub fn place_scores(
     let slots: Vec<_> = (0..b).map(|row| score_slot(at, row, mask, attended)).collect();
     DMatrix::from_fn(b, t_len, |row, t| if slots[row] == Some(t) { clipped[(row, 0)] } else { 0.0 })
 }
+// ANCHOR_END: place_scores
 
 /// The scores, clipped, as a row vector under every row: what torch does with (B,) and (B, L) where B = L.
 /// Where a score should land is not asked.

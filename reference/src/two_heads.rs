@@ -28,6 +28,7 @@ pub struct TwoHeads {
 
 impl TwoHeads {
     /// ∂L/∂h of each state, b of t_len × d_model: the sum of what the two heads ask of it.
+    // ANCHOR: hidden_grad
     pub fn hidden_grad(&self, grad_logits: &[DMatrix<f64>], grad_v: &DMatrix<f64>) -> Vec<DMatrix<f64>> {
         let from_value = value_head_grad(grad_v, &self.w_v, &self.h, &self.mask).h;
         let vocab = self.w_lm.nrows();
@@ -41,6 +42,7 @@ impl TwoHeads {
         };
         from_value.into_iter().enumerate().map(add).collect()
     }
+    // ANCHOR_END: hidden_grad
 }
 
 impl ActorCritic for TwoHeads {

@@ -21,6 +21,7 @@ pub enum StateAt {
 /// # Panics
 ///
 /// If the prompt is empty (no state produced the first token), or `hidden` has too few rows.
+// ANCHOR: response_states
 pub fn response_states(hidden: &DMatrix<f64>, prompt_len: usize, t_len: usize, at: StateAt) -> DMatrix<f64> {
     assert!(prompt_len > 0, "response_states: `prompt_len` is 0, so no state produced the first token");
     let first = match at {
@@ -35,6 +36,7 @@ pub fn response_states(hidden: &DMatrix<f64>, prompt_len: usize, t_len: usize, a
     );
     hidden.rows(first, t_len).into_owned()
 }
+// ANCHOR_END: response_states
 
 /// The value of each state: one learned row vector times the hidden state.
 ///
@@ -86,6 +88,7 @@ pub struct ValueHeadGrad {
 /// # Panics
 ///
 /// As [`value_head`], and if `grad_v` is not b × t_len.
+// ANCHOR: value_head_grad
 pub fn value_head_grad(
     grad_v: &DMatrix<f64>,
     w_v: &RowDVector<f64>,
@@ -109,6 +112,7 @@ pub fn value_head_grad(
             .collect(),
     }
 }
+// ANCHOR_END: value_head_grad
 
 fn check_states(w_v: &RowDVector<f64>, h: &[DMatrix<f64>], mask: &Mask) {
     check::per_row("value_head", "h", h.len(), mask.shape().0);

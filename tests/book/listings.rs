@@ -13,16 +13,46 @@ macro_rules! example {
 
 // In the order of the step.
 
+example!(notation, "../../book/examples/notation.rs");
+
+example!(value_head, "../../book/examples/value-head.rs");
+
+example!(log_prob, "../../book/examples/log-prob.rs");
+
+example!(reward, "../../book/examples/reward.rs");
+
 example!(gae, "../../book/examples/gae.rs");
 
+example!(returns, "../../book/examples/returns.rs");
+
+example!(whiten, "../../book/examples/whiten.rs");
+
+example!(policy_loss, "../../book/examples/policy-loss.rs");
+
 example!(value_loss, "../../book/examples/value-loss.rs");
+
+example!(entropy, "../../book/examples/entropy.rs");
+
+example!(aggregate, "../../book/examples/aggregate.rs");
+
+example!(total_loss, "../../book/examples/total-loss.rs");
 
 /// The name of each example and what it prints.
 const EXAMPLES: &[(&str, fn() -> Transcript)] = &[
     // The rollout.
+    ("notation", notation::listing),
+    ("value-head", value_head::listing),
+    ("log-prob", log_prob::listing),
+    ("reward", reward::listing),
     ("gae", gae::listing),
+    ("returns", returns::listing),
+    ("whiten", whiten::listing),
     // The update.
+    ("policy-loss", policy_loss::listing),
     ("value-loss", value_loss::listing),
+    ("entropy", entropy::listing),
+    ("aggregate", aggregate::listing),
+    ("total-loss", total_loss::listing),
     // Around it.
 ];
 

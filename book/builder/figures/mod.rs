@@ -9,9 +9,11 @@ mod bias_variance;
 mod chart;
 mod gae_lambda;
 mod gae_weights;
+mod policy_clip;
 mod reach;
 mod recorded;
 mod value_clip;
+mod whiten;
 
 use crate::{math::Maths, terms::escape};
 pub(crate) use chart::{Chart, Curve};
@@ -28,7 +30,14 @@ pub(crate) struct Figure {
 }
 
 /// Every figure of the book.
-const ALL: &[Figure] = &[gae_weights::FIGURE, gae_lambda::FIGURE, bias_variance::FIGURE, value_clip::FIGURE];
+const ALL: &[Figure] = &[
+    gae_weights::FIGURE,
+    gae_lambda::FIGURE,
+    bias_variance::FIGURE,
+    whiten::FIGURE,
+    policy_clip::FIGURE,
+    value_clip::FIGURE,
+];
 
 /// `{{#figure name}}`.
 pub(crate) fn html(name: &str, maths: &Maths) -> Result<String, String> {

@@ -46,6 +46,7 @@ struct Token {
 
 /// `DUAL` off leaves the dual clip out, which an ∞ switches off: fewer operations, the same bits.
 #[inline(always)]
+// ANCHOR: token
 fn token<const DUAL: bool>(ratio: f32, clamped: bool, adv: f32, clip: &Clip) -> Token {
     // Drops a NaN of the ratio, which stays in `surrogate`.
     let clipped_ratio = select_greater(select_lesser(ratio, clip.hi), clip.lo);
@@ -59,6 +60,7 @@ fn token<const DUAL: bool>(ratio: f32, clamped: bool, adv: f32, clip: &Clip) -> 
     let loss = if dual { bound } else { pessimistic };
     Token { loss, slope: if flat { 0.0 } else { -surrogate }, clipped, dual }
 }
+// ANCHOR_END: token
 
 /// The operands of a piece of a row; all of one length.
 #[derive(Clone, Copy)]

@@ -35,11 +35,13 @@ struct Softmax {
 impl Softmax {
     /// p (c − g_H log p) of the logit after temperature, before what belongs to the action.
     #[inline(always)]
+    // ANCHOR: slope
     fn slope(self, x: f32) -> f32 {
         let lp = select_greater(LO, (x - self.max) - self.ln_sum);
         let p = if lp == LO { 0.0 } else { exp_softmax(lp) };
         p * fma(self.neg_g_ent, lp, self.c)
     }
+    // ANCHOR_END: slope
 
     /// The slope in the logit before temperature.
     #[inline(always)]

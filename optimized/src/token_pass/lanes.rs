@@ -168,6 +168,7 @@ struct Group {
 
 impl Group {
     #[inline(always)]
+    // ANCHOR: add
     fn add<X: Logit>(&mut self, x: &[X; GROUP], m: f32, scale: impl Scale) {
         for ((x, s), w) in x.iter().zip(&mut self.s).zip(&mut self.w) {
             let u = select_greater(LO, scale.of(x.widen()) - m);
@@ -176,10 +177,12 @@ impl Group {
             *w = fma(e, u, *w);
         }
     }
+    // ANCHOR_END: add
 }
 
 /// What all tiles of a row say, and the action's logit after temperature.
 #[inline(always)]
+// ANCHOR: finish
 pub(super) fn finish(tiles: &[Triple], x_a: f32) -> TokenStat {
     let Triple { m: max, s, w } = merge(tiles);
     if s < 1.0 || s.is_nan() || w.is_nan() || x_a.is_nan() {
@@ -188,6 +191,7 @@ pub(super) fn finish(tiles: &[Triple], x_a: f32) -> TokenStat {
     let ln_sum = ln(s);
     TokenStat { logp: (x_a - max) - ln_sum, ent: ln_sum - w / s, max, ln_sum }
 }
+// ANCHOR_END: finish
 
 #[inline(always)]
 fn merge(tiles: &[Triple]) -> Triple {

@@ -50,10 +50,12 @@ pub fn whiten(
     check::lengths(OP, mask, &[("adv", adv.len()), ("out", out.len())])?;
     check::has_tokens(OP, mask.counts())?;
     epsilon(OP, how)?;
+    // ANCHOR: passes
     let mean = aggregate_sums(on, adv, mask, Agg::TokenMean)?.finish(Agg::TokenMean)?;
     let var = square_sum(on, adv, mask, mean)?.var(how.variance)?;
     let by = Whitened { mean, var };
     whiten_by(on, adv, mask, by, how, out)?;
+    // ANCHOR_END: passes
     Ok(by)
 }
 

@@ -19,6 +19,7 @@ use nalgebra::DMatrix;
 /// # Panics
 ///
 /// If the shapes differ, a radius or the clamp is not > 0, c_dual is not > 1, or as [`aggregate_grad`].
+// ANCHOR: policy_loss_grad
 pub fn policy_loss_grad(
     logp: &DMatrix<f64>,
     logp_old: &DMatrix<f64>,
@@ -37,3 +38,4 @@ pub fn policy_loss_grad(
         share[slot] * slope * weights.map_or(1.0, |w| w[slot])
     })
 }
+// ANCHOR_END: policy_loss_grad
