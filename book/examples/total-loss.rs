@@ -13,6 +13,7 @@ use reference::{
     step::{Losses, Now, Rollout, Targets, logits_grad, losses, rollout_phase},
     total_loss::total_loss,
     transformer::{On, Size},
+    written::sum,
 };
 
 fn main() {
@@ -70,7 +71,6 @@ fn recipe() -> Recipe {
     Recipe { size: Size { d_model: 16, d_mlp: 32, ..whole.size }, b: 32, ..whole }
 }
 
-// ANCHOR: two_heads
 fn two_heads(page: &mut Transcript) {
     let mut trainer = Trainer::new(recipe(), 1);
     page.section("two-heads");
@@ -93,11 +93,12 @@ fn two_heads(page: &mut Transcript) {
 
 /// None where one of the two is 0 and so has no direction.
 fn cosine(a: &[DMatrix<f64>], b: &[DMatrix<f64>]) -> Option<f64> {
-    let product = a.iter().zip(b).map(|(a, b)| a.dot(b)).sum::<f64>();
+    let product = sum(a.iter().zip(b).flat_map(|(a, b)| a.iter().zip(b.iter()).map(|(a, b)| a * b)));
     let norms = grad_norm(a) * grad_norm(b);
     (norms > 0.0).then(|| product / norms)
 }
 
+// ANCHOR: pulls
 /// ∂L_total/∂θ through the logits alone and through the values alone, in the first inner epoch.
 fn pulls(it: &Iterated, targets: &Targets, losses: &Losses, recipe: &Recipe) -> [Vec<DMatrix<f64>>; 2] {
     let mut model = it.before.clone();
@@ -115,7 +116,7 @@ fn shared(it: &Iterated, grads: Vec<DMatrix<f64>>) -> Vec<DMatrix<f64>> {
     let named = it.before.named().into_iter().zip(grads);
     named.filter(|((name, _), _)| !["w_lm", "w_v"].contains(&name.as_str())).map(|(_, grad)| grad).collect()
 }
-// ANCHOR_END: two_heads
+// ANCHOR_END: pulls
 
 /// The last iteration once more, as it would be with rewards and values in another unit.
 fn scaled(page: &mut Transcript, it: &Iterated, recipe: &Recipe) {

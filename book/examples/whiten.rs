@@ -73,7 +73,7 @@ fn padding(page: &mut Transcript) {
         page.line(format!("{pads} pads"));
         for (name, of) in [("masked", &mask), ("unmasked", &Mask::full(1, 3 + pads))] {
             let made = whiten(&adv, of, PLAIN);
-            page.row(name, &made.adv.columns(0, 3), 3);
+            page.row(name, made.adv.columns(0, 3).iter(), 3);
         }
     }
     page.section("pads-after");

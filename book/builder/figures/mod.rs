@@ -12,6 +12,7 @@ mod gae_weights;
 mod policy_clip;
 mod reach;
 mod recorded;
+mod training;
 mod value_clip;
 mod whiten;
 
@@ -34,9 +35,11 @@ const ALL: &[Figure] = &[
     gae_weights::FIGURE,
     gae_lambda::FIGURE,
     bias_variance::FIGURE,
+    training::CRITIC_LEVEL,
     whiten::FIGURE,
     policy_clip::FIGURE,
     value_clip::FIGURE,
+    training::ENTROPY_BONUS,
 ];
 
 /// `{{#figure name}}`.

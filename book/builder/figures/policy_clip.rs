@@ -13,8 +13,9 @@ const RATIO: (f64, f64) = (0.02, 2.0);
 pub(super) const FIGURE: Figure = Figure {
     name: "policy-clip",
     caption: "One token with $\\epsilon = 0.2$ on both sides. Where the advantage is $1$ the loss is flat from $\\rho = 1.2$ on; \
-              where it is $-1$, below $0.8$. In the other direction it goes on without end. Right, the slope in \
-              $\\log\\pi$: it falls to $0$ at once where the clip acts, and elsewhere grows with $\\rho$.",
+              where it is $-1$, below $0.8$. The other way nothing holds it: the loss of the dashed curve grows with $\\rho$ \
+              without end. Right, the slope in $\\log\\pi$: it is $0$ at once where the clip acts, and elsewhere as large as \
+              $\\rho$.",
     text: "Two panels over the ratio from 0 to 2. Left, the loss: for an advantage of 1 it falls from 0 along a straight line \
            to minus 1.2 at a ratio of 1.2 and is flat from there; for an advantage of minus 1 it is flat at 0.8 up to a ratio \
            of 0.8 and rises along a straight line after, to 2 at a ratio of 2. Right, the slope in the log-probability: for an \

@@ -15,7 +15,7 @@ pub(super) const FIGURE: Figure = Figure {
               it does so elsewhere: tokens that were below the average of the batch count as good.",
     text: "Two panels over the rank of a token, from the least advantage to the largest. Left, before whitening: two curves \
            of one shape, one five times as steep as the other, both mostly above zero. Right, after whitening: both units \
-           give one curve from about minus 2 to about 2 that crosses zero in the middle. The curve with padding counted lies \
+           give one curve from about minus 2 to nearly 3 that crosses zero in the middle. The curve with padding counted lies \
            above it and crosses zero further left.",
     panels: || {
         let adv = sorted();
@@ -40,7 +40,7 @@ pub(super) const FIGURE: Figure = Figure {
         ];
         vec![
             Chart { curves: before, ..axes("Before", "advantage", (-2.0, 6.0)) },
-            Chart { curves: after, ..axes("After", "whitened advantage", (-3.0, 3.0)) },
+            Chart { curves: after, ..axes("After", "whitened advantage", (-3.0, 4.0)) },
         ]
     },
 };
