@@ -16,7 +16,7 @@ const SEED: u64 = 1;
 
 /// A record's file in the book's folder, and what its lines are made by.
 const RECORDS: [(&str, fn() -> Result<Vec<String>>); 2] =
-    [("listings/bias.jsonl", bias::lines), ("listings/training.jsonl", runs::lines)];
+    [("listings/training.jsonl", runs::lines), ("listings/bias.jsonl", bias::lines)];
 
 fn main() -> Result<()> {
     let args: Vec<String> = env::args().skip(1).collect();
