@@ -9,6 +9,7 @@ mod bias_variance;
 mod chart;
 mod gae_lambda;
 mod gae_weights;
+mod kl;
 mod policy_clip;
 mod reach;
 mod recorded;
@@ -32,6 +33,7 @@ pub(crate) struct Figure {
 
 /// Every figure of the book.
 const ALL: &[Figure] = &[
+    kl::FIGURE,
     gae_weights::FIGURE,
     gae_lambda::FIGURE,
     bias_variance::FIGURE,
