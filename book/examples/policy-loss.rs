@@ -6,7 +6,7 @@ use optimized::{Backend, PolicyOut};
 use reference::{
     Agg, ClipFrac, Mask, PolicyClip, Settings,
     log_prob::{log_prob_grad_row, log_prob_row},
-    nan::clamp,
+    nan::{clamp, greater, lesser},
     policy_loss::{PolicyLoss, policy_loss, policy_loss_grad},
 };
 
@@ -140,10 +140,10 @@ fn wrong(page: &mut Transcript) {
     page.row("ρ", &tokens.map(|(ratio, _)| ratio), 2);
     page.row("Â", &tokens.map(|(_, adv)| adv), 2);
     page.row("right", &each(&right), 2);
-    page.row("max for min", &each(&|ratio, adv| -f64::max(ratio * adv, clamp(ratio, 0.8, 1.2) * adv)), 2);
-    page.row("clip to ε, 1+ε", &each(&|ratio, adv| -f64::min(ratio * adv, clamp(ratio, 0.2, 1.2) * adv)), 2);
-    page.row("clip of ρ Â", &each(&|ratio, adv| -f64::min(ratio * adv, clamp(ratio * adv, 0.8, 1.2))), 2);
-    page.row("dual, any sign", &each(&|ratio, adv| -f64::max(-right(ratio, adv), 3.0 * adv)), 2);
+    page.row("max for min", &each(&|ratio, adv| -greater(ratio * adv, clamp(ratio, 0.8, 1.2) * adv)), 2);
+    page.row("clip to ε, 1+ε", &each(&|ratio, adv| -lesser(ratio * adv, clamp(ratio, 0.2, 1.2) * adv)), 2);
+    page.row("clip of ρ Â", &each(&|ratio, adv| -lesser(ratio * adv, clamp(ratio * adv, 0.8, 1.2))), 2);
+    page.row("dual, any sign", &each(&|ratio, adv| -greater(-right(ratio, adv), 3.0 * adv)), 2);
 }
 
 /// Ratios as a row times advantages as a column.
