@@ -49,10 +49,12 @@ const wider = () => {
     const found = [...document.querySelectorAll("main *")].filter((node) => {
         const box = node.getBoundingClientRect();
         if (!box.width || box.right <= width + 1) return false;
-        for (let up = node.parentElement; up; up = up.parentElement) if (/auto|scroll|hidden|clip/.test(getComputedStyle(up).overflowX)) return false;
+        // What scrolls inside itself may be wide; that mdBook's own frame scrolls is no excuse.
+        for (let up = node.parentElement; !up.matches("main"); up = up.parentElement) if (/auto|scroll|hidden|clip/.test(getComputedStyle(up).overflowX)) return false;
         return true;
     });
-    return { by: document.scrollingElement.scrollWidth - width, what: found.slice(0, 3).map((node) => `${node.tagName.toLowerCase()}.${node.className?.baseVal ?? node.className}`) };
+    const frames = [document.scrollingElement, document.getElementById("mdbook-content")];
+    return { by: Math.max(...frames.map((frame) => frame.scrollWidth - frame.clientWidth)), what: found.slice(0, 3).map((node) => `${node.tagName.toLowerCase()}.${node.className?.baseVal ?? node.className}`) };
 };
 
 /** What leads nowhere: a file that is not there, or an anchor that its page does not have. */

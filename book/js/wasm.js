@@ -1,7 +1,7 @@
 // The reference crate, compiled for the page: written by book/wasm/build.sh.
 // compiler: rustc 1.96.0 (ac68faa20 2026-05-25) (built from a source tarball)
 // wasm: 122798 bytes, sha256 f3070ae601fabc3a28f9c9694a29a30305f46610e331b810aef57c856a7b07d0
-// sources: sha256 9845661aa39edb00745b937e79d390886587c61625bd833b719d801425a09ee0
+// sources: sha256 c354c54dcc57d83ba934660e21b0f141b9cdc86d85031e530586732ba13f5c1f
 window.PPO_WASM = `
 AGFzbQEAAAAB+wIxYAJ/fwBgA39/fwF/YAJ/fwF/YAAAYAN/f38AYAF/AGABfwF/YAV/f39/fwBgCX9/f39/fH9/fwBgA398fwF8YAh/f39/
 f39/fwBgBH9/f38AYAN/fH8AYAN/f38BfGAGf39/f39/AGAHf39/f39/fwBgB39/f39/f3wAYAh/f39/f398fwBgBX9/f3x/AGAGf39/f3x8

@@ -34,8 +34,11 @@ pub use read::Reader;
 /// What a call answers: its outputs in order, each a list, or one sentence.
 pub type Answer = Result<Vec<Vec<f64>>, String>;
 
+/// A function that a page calls.
+pub type Call = fn(Reader<'_>) -> Answer;
+
 /// Every call by the name that a page uses.
-pub const CALLS: [(&str, fn(Reader<'_>) -> Answer); 7] = [
+pub const CALLS: [(&str, Call); 7] = [
     ("gae", gae::gae),
     ("whiten", whiten::whiten),
     ("policy_clip", policy_clip::policy_clip),
