@@ -66,3 +66,17 @@ pub(crate) fn write_scripts(root: &Path, out: &Path) -> Vec<Problem> {
     };
     files_under(&from, "js").iter().filter(|path| known(path)).filter_map(|path| copy(path)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::scripts;
+
+    #[test]
+    fn a_page_loads_the_scripts_of_its_widgets_once_and_no_other() {
+        let page = "<figure data-widget=\"gae\"></figure>\n<figure data-widget=\"gae\"></figure>\n";
+        let of = |name: &str| format!("<script defer src=\"../js/{name}.js\"></script>\n");
+        let want: String = ["wasm", "ppo", "controls", "plot", "gae"].map(of).concat();
+        assert_eq!(scripts(page, 1), format!("\n{want}"));
+        assert_eq!(scripts("No widget: data-widget", 0), "");
+    }
+}

@@ -49,6 +49,13 @@ mod tests {
     }
 
     #[test]
+    fn the_most_that_three_tokens_can_have_is_ln_3() {
+        let got = call("entropy", &[1.0, 3.0, 2.0, 0.0, -1.0, 0.5, 2.0, 2.0]).unwrap();
+        let (ent, most) = (got[2][0], got[2][1]);
+        assert!((most - libm::log(3.0)).abs() < 1e-15 && ent < 0.8 * most, "{ent} of {most}");
+    }
+
+    #[test]
     fn a_range_that_reaches_zero_is_refused() {
         let sentence = call("entropy", &[0.5, 1.0, 3.0, 0.0, 2.0, 2.0]).unwrap_err();
         assert_eq!(sentence, "entropy: the range of `tau` holds 0 and must be > 0");

@@ -85,6 +85,7 @@ mod tests {
         let [score, v, ret, v_whitened, ret_whitened] = call("level", &input).unwrap().try_into().unwrap();
         assert_eq!((score[0], v.len(), ret.len()), (0.5625, 60, 60));
         assert_eq!((v[0], v_whitened[0]), (0.25, 0.25));
+        assert_eq!(v[1], 0.5 * (v[0] + ret[0]), "half of the way in a round");
         assert!((v[59] - score[0]).abs() < 1e-6, "{v:?}");
         for round in 0..60 {
             // Whitened advantages have mean 0: 16 of them, each at most 4, sum to it within their roundings.

@@ -77,8 +77,9 @@ fn an_input_that_is_cut_short_or_goes_on_is_refused() {
 
 #[test]
 fn the_sentence_names_the_argument_and_the_number() {
-    let cases: [(&str, usize, f64, &str); 9] = [
+    let cases: [(&str, usize, f64, &str); 10] = [
         ("gae", 0, 3.0, "gae: `gap` is 3 and must be a whole number from 0 to 2"),
+        ("gae", 0, 0.5, "gae: `gap` is 0.5 and must be a whole number from 0 to 2"),
         ("gae", 1, 1.5, "gae: `gamma` is 1.5 and must lie in [0, 1]"),
         ("gae", 5, f64::NAN, "gae: `r[0]` is NaN and must be finite"),
         ("gae", 7, 1.0, "gae: `v` has 1 entries and `r` 2"),
@@ -93,6 +94,14 @@ fn the_sentence_names_the_argument_and_the_number() {
         bad[place] = odd;
         assert_eq!(call(name, &bad).unwrap_err(), sentence);
     }
+    let long =
+        [&[0.0, 0.9, 0.8, 0.0][..], &[65.0], &[0.0; 65], &[65.0], &[0.0; 65], &[65.0], &[1.0; 65]].concat();
+    assert_eq!(call("gae", &long).unwrap_err(), "gae: `r` has 65 entries, and a row here at most 64");
+    let many = [&[5.0, 0.5, 1.0, 0.95, 0.25, 65.0][..], &[1.0; 65]].concat();
+    assert_eq!(
+        call("level", &many).unwrap_err(),
+        "level: `scores` has 65 entries, and a batch here at most 64"
+    );
     let none = [1.0, 0.0, 1e-8, 1.0, 3.0, 1.0, 0.0];
     assert_eq!(call("whiten", &none).unwrap_err(), "whiten: `mask` has no valid token");
 }
