@@ -8,9 +8,13 @@
 //! | `{{#output gae deltas}}` | a section of `listings/gae.txt`, what an example printed |
 //! | `{{#figure gae-weights}}` | a figure of `builder/figures/`, drawn now |
 //! | `{{#record speed-avx2 value_loss}}` | measured times from `benches/results/`, with their machine |
+//! | `{{#choices}}`, `{{#dialects}}` | every point of choice, every trainer, as `ppo check` knows them |
 //! | `{{#widget gae}}` | something to play with |
 
-use crate::{code, directive::Directive, figures, map, math::Maths, records, terms, transcript, widgets};
+use crate::{
+    choices, code, directive::Directive, figures, map, math::Maths, records, terms, transcript,
+    widgets,
+};
 use std::path::Path;
 
 /// What the blocks are made from.
@@ -32,6 +36,8 @@ impl Blocks<'_> {
             "output" => transcript::section_of(self.root, args).map(|text| format!("```text\n{text}\n```")),
             "figure" => figures::html(args, self.maths),
             "record" => records::table(self.root, args, &code),
+            "choices" if args.is_empty() => Ok(choices::table()),
+            "dialects" if args.is_empty() => Ok(choices::trainers()),
             "widget" => widgets::html(args),
             _ => Err(format!("`{args}` is nothing it takes")),
         }

@@ -1,8 +1,19 @@
 //! Where a page asks for something to be put in its place: `{{#include …}}` and the like.
 
 /// The directives this book knows. mdBook prints an unknown one as it stands, and says nothing.
-pub(crate) const KNOWN: [&str; 9] =
-    ["include", "rustdoc_include", "map", "terms", "equation", "output", "figure", "record", "widget"];
+pub(crate) const KNOWN: [&str; 11] = [
+    "include",
+    "rustdoc_include",
+    "map",
+    "terms",
+    "equation",
+    "output",
+    "figure",
+    "record",
+    "choices",
+    "dialects",
+    "widget",
+];
 
 /// One `{{#name args}}`.
 #[derive(Clone, Copy)]

@@ -6,6 +6,7 @@
 
 mod address;
 mod blocks;
+mod choices;
 mod code;
 mod directive;
 mod figures;

@@ -37,6 +37,14 @@ example!(aggregate, "../../book/examples/aggregate.rs");
 
 example!(total_loss, "../../book/examples/total-loss.rs");
 
+example!(errata, "../../book/examples/errata.rs");
+
+example!(order, "../../book/examples/order.rs");
+
+example!(proof, "../../book/examples/proof.rs");
+
+example!(check, "../../book/examples/check.rs");
+
 /// The name of each example and what it prints.
 const EXAMPLES: &[(&str, fn() -> Transcript)] = &[
     // The rollout.
@@ -54,6 +62,11 @@ const EXAMPLES: &[(&str, fn() -> Transcript)] = &[
     ("aggregate", aggregate::listing),
     ("total-loss", total_loss::listing),
     // Around it.
+    ("errata", errata::listing),
+    // Fast, and the same.
+    ("order", || order::listing().unwrap()),
+    ("proof", || proof::listing().unwrap()),
+    ("check", || check::listing().unwrap()),
 ];
 
 /// A path in the book's folder.
