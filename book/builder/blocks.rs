@@ -12,8 +12,7 @@
 //! | `{{#widget gae}}` | something to play with |
 
 use crate::{
-    choices, code, directive::Directive, figures, map, math::Maths, records, terms, transcript,
-    widgets,
+    choices, code, directive::Directive, figures, map, math::Maths, records, terms, transcript, widgets,
 };
 use std::path::Path;
 

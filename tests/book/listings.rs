@@ -37,6 +37,12 @@ example!(aggregate, "../../book/examples/aggregate.rs");
 
 example!(total_loss, "../../book/examples/total-loss.rs");
 
+example!(inner_loop, "../../book/examples/inner-loop.rs");
+
+example!(iteration, "../../book/examples/iteration.rs");
+
+example!(cost, "../../book/examples/cost.rs");
+
 example!(errata, "../../book/examples/errata.rs");
 
 example!(order, "../../book/examples/order.rs");
@@ -61,7 +67,10 @@ const EXAMPLES: &[(&str, fn() -> Transcript)] = &[
     ("entropy", entropy::listing),
     ("aggregate", aggregate::listing),
     ("total-loss", total_loss::listing),
+    ("inner-loop", inner_loop::listing),
+    ("iteration", iteration::listing),
     // Around it.
+    ("cost", cost::listing),
     ("errata", errata::listing),
     // Fast, and the same.
     ("order", || order::listing().unwrap()),
