@@ -24,7 +24,7 @@ fn main() -> Result<(), Wrong> {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Result<Transcript, Wrong> {
+pub(crate) fn listing() -> Result<Transcript, Wrong> {
     let mut text = Transcript::new();
     let settings = Settings { gamma: 0.9, lambda: 0.8, ..Settings::default() };
 

@@ -8,7 +8,7 @@ fn main() {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Transcript {
+pub(crate) fn listing() -> Transcript {
     let mut page = Transcript::new();
     ways(&mut page);
     epochs(&mut page);

@@ -18,7 +18,7 @@ fn main() {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Transcript {
+pub(crate) fn listing() -> Transcript {
     let mut text = Transcript::new();
     targets(&mut text);
     advantages(&mut text);

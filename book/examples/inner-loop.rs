@@ -19,7 +19,7 @@ fn main() {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Transcript {
+pub(crate) fn listing() -> Transcript {
     let mut page = Transcript::new();
     let (rollout, targets, epochs) = run(&mut model(), 8);
     first(&mut page, &targets, &epochs[0]);

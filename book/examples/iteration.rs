@@ -12,7 +12,7 @@ fn main() {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Transcript {
+pub(crate) fn listing() -> Transcript {
     let mut page = Transcript::new();
     rollout(&mut page);
     epoch(&mut page);

@@ -13,7 +13,7 @@ fn main() -> Result<(), Wrong> {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Result<Transcript, Wrong> {
+pub(crate) fn listing() -> Result<Transcript, Wrong> {
     let mut text = Transcript::new();
     orders(&mut text);
     tree(&mut text)?;

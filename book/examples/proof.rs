@@ -20,7 +20,7 @@ fn main() -> Result<(), Wrong> {
 }
 
 /// Everything that the chapter quotes.
-pub fn listing() -> Result<Transcript, Wrong> {
+pub(crate) fn listing() -> Result<Transcript, Wrong> {
     let mut text = Transcript::new();
     two_ways(&mut text);
     slopes(&mut text);
