@@ -51,7 +51,7 @@
 //! - A masked slot is never used and gets +0. Slots between rows are left alone. A NaN in a valid slot reaches the
 //!   result.
 //! - Settings are the reference's types, rounded to f32 once, on entry, and then checked.
-//! - [`Backend::Cuda`], behind the features `cuda` and `cuda-emulation`, copies arrays to its device and results back. Its
+//! - `Backend::Cuda`, behind the features `cuda` and `cuda-emulation`, copies arrays to its device and results back. Its
 //!   kernels have not yet run on a GPU.
 //! - Work is cut into fixed blocks for rayon's current pool; no bit depends on its size.
 //! - A batch in parts ([`Mask::part_of`]) gives sums that merge to the bits of the whole, such as [`ValueSums`].
