@@ -7,7 +7,7 @@ const INF: f64 = f64::INFINITY;
 
 /// The cases.
 pub(super) fn cases() -> Vec<Case> {
-    let two = || case("", "").logits(&[[0.5, -0.25, 1.0], [2.0, 0.0, -1.5]]);
+    let two = || case("", "").logits(&[[0.5, -0.25, 1.0], [2.0, 0.0, -1.5]]).digits("actions", &["02"]);
     let of =
         |base: Case, name: &str, comment: &str| Case { name: name.into(), comment: comment.into(), ..base };
     vec![

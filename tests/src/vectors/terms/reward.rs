@@ -60,6 +60,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("large-penalty", "β_kl = 2: added and not taken off, it would pay for drifting away")
             .row("old_log_probs", [-0.5, -1.0, -0.25])
             .row("ref_log_probs", [-1.5, -3.0, -0.75])
+            .row("log_probs", [-0.75, -1.25, -0.5])
             .per_row("scores", &[1.0])
             .set("kl_coef", "2"),
     ]
