@@ -209,7 +209,7 @@ def torchrl(loss_critic_type="l2"):
         advantages_raw=adv[..., 0], returns=returns[..., 0], whitened=whitened, log_probs=log_probs,
         pg_loss=of["loss_objective"], vf_loss=of["loss_critic"], entropy_loss=of["entropy"],
         total_loss=of["loss_objective"] + of["loss_critic"] + of["loss_entropy"], pg_clipfrac=of["clip_fraction"],
-        ppo_kl=of["kl_approx"],
+        ppo_kl=of["kl_approx"], vf_clipfrac=of["value_clip_fraction"],
     )
     return inputs | outputs, dict(gamma=GAMMA, lam=LAM, cliprange_value=0.3)
 
