@@ -5,6 +5,7 @@
 //! crate, called here and now, or from a recorded file that says how it was recorded; never from a literal. The caption
 //! says what to see, and may hold `$maths$`; `text` says the same to who cannot see it, in plain words and without markup.
 
+mod ablations;
 mod bias_variance;
 mod chart;
 mod gae_lambda;
@@ -42,6 +43,7 @@ const ALL: &[Figure] = &[
     policy_clip::FIGURE,
     value_clip::FIGURE,
     training::ENTROPY_BONUS,
+    ablations::FIGURE,
 ];
 
 /// `{{#figure name}}`.

@@ -5,11 +5,11 @@ use super::{Chart, Curve, Figure, recorded::curve};
 const TRAINING: &str = include_str!("../../listings/training.jsonl");
 
 /// One number of a run, over its iterations.
-fn over(run: &str, name: &str, key: &str) -> Curve {
+pub(super) fn over(run: &str, name: &str, key: &str) -> Curve {
     curve(TRAINING, ("run", &run.into()), ("iteration", key), name)
 }
 
-fn axes(title: &'static str, y_label: &'static str, y: (f64, f64)) -> Chart {
+pub(super) fn axes(title: &'static str, y_label: &'static str, y: (f64, f64)) -> Chart {
     Chart { title, x_label: "iteration", y_label, x: (0.0, 150.0), y, ..Chart::default() }
 }
 
