@@ -14,8 +14,11 @@ use std::{env, fs, path::Path, process::Command};
 /// What every random number derives from.
 const SEED: u64 = 1;
 
+/// Makes the lines of a record.
+type Lines = fn() -> Result<Vec<String>>;
+
 /// A record's file in the book's folder, and what its lines are made by.
-const RECORDS: [(&str, fn() -> Result<Vec<String>>); 2] =
+const RECORDS: [(&str, Lines); 2] =
     [("listings/training.jsonl", runs::lines), ("listings/bias.jsonl", bias::lines)];
 
 fn main() -> Result<()> {
