@@ -3,6 +3,7 @@
 use crate::scene::{Scene, followed};
 use conformance::check::{
     Report,
+    bugs::bugs,
     compare::Verdict,
     dialects::{DIALECTS, Dialect},
 };
@@ -62,9 +63,7 @@ fn under_a_dialect_every_departure_from_it_fails_and_names_what_it_follows() {
     for (key, value, output) in [
         ("variance", "population", "whitened"),
         ("eps_at", "std", "whitened"),
-        ("gap", "decay", "advantages_raw"),
         ("vf_half", "false", "vf_loss"),
-        ("value_clip_form", "off", "vf_loss"),
     ] {
         // ε_w large enough to show, γλ < 1 so that a gap does.
         let user = [("eps", "0.01"), ("gamma", "0.9"), ("lam", "0.8")];
@@ -92,4 +91,50 @@ fn what_is_stated_is_a_claim_wherever_it_is_stated() {
         assert!(finding.failed());
         assert_eq!(followed(finding), [["gamma = 0.97"]]);
     }
+}
+
+/// A mistake that a trainer's own code makes passes under its name, is listed, and fails without it.
+#[test]
+fn under_its_own_dialect_a_mistake_of_its_code_passes_and_is_listed() {
+    let mut seen = 0;
+    for dialect in DIALECTS {
+        for bug in bugs().filter(|bug| dialect.has(bug) && bug.is_mistake()) {
+            let all: Vec<_> = dialect.settings();
+            let stated = all.iter().fold(Scene::rich(), |scene, (key, value)| scene.says(key, value));
+            let Some(numbers) = stated.step(|step, s| (bug.make)(step, s)) else { continue };
+            let file =
+                all.iter().fold(Scene::rich(), |scene, (key, _)| scene.unsays(key)).with(bug.of, &numbers);
+            let report = file.clone().says("dialect", dialect.name).report();
+            let finding = report.findings.iter().find(|finding| finding.output == bug.of).unwrap();
+            if finding.compared.verdict == Verdict::Failed {
+                assert!(!finding.failed(), "{} of {}: {:?}", bug.name, dialect.name, finding.fits);
+                assert!(
+                    report.deviations.iter().any(|said| said.contains(bug.name)),
+                    "{:?}",
+                    report.deviations
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// Another method's numbers are neither right nor wrong, and nor is what the file says is another method's.
+#[test]
+fn another_method_is_not_covered() {
+    let formulas = conformance::check::not_covered::formulas();
+    let gspo = formulas.into_iter().find(|of| (of.name, of.of) == ("GSPO", "ratio")).unwrap();
+    let scene = Scene::rich();
+    let numbers = scene.step(|step, s| (gspo.make)(step, s)).unwrap();
+    let finding = scene.clone().with("ratio", &numbers).finding("ratio");
+    assert!(finding.is_not_covered() && !finding.failed(), "{finding:?}");
+    assert_eq!(finding.other_methods[0].mistakes[0].name, "GSPO");
+    let report = scene.complete().says("loss_mode", "gspo").report();
+    let not_covered: Vec<_> = report.not_covered.iter().map(|(name, _)| *name).collect();
+    assert!(
+        ["ratio", "pg_loss", "grad_log_probs"].iter().all(|name| not_covered.contains(name)),
+        "{not_covered:?}"
+    );
+    assert!(report.findings.iter().all(|finding| !not_covered.contains(&finding.output)));
 }

@@ -208,12 +208,12 @@ fn rows_and_the_arithmetic_are_flags() {
     tensors.iter_mut().find(|tensor| tensor.name == "returns").unwrap().numbers[L + 1] += 0.5;
     let path = folder.dump("d", &tensors, &[]);
     let row = |rows| check(&path, &["--rows", rows]);
-    assert!(!said(&row("0..1").fine(), "returns").contains("✗"));
+    assert!(!said(&row("0..1").out, "returns").contains("✗"));
     assert!(said(&row("1..2").out, "returns").contains("✗"));
     for wrong in ["1", "a..b", "2..1", "0..99"] {
         let said = row(wrong).refused();
         assert!(said.contains("`rows` is"), "{said}");
     }
-    let text = check(&path, &["--rows", "0..1", "--compute-dtype", "bf16"]).fine();
+    let text = check(&path, &["--rows", "0..1", "--compute-dtype", "bf16"]).out;
     assert!(text.contains("computed in bf16"), "{text}");
 }

@@ -14,7 +14,7 @@ use crate::check::{
     not_covered,
     step::Numbers,
 };
-use crate::report::difference;
+use crate::report::{Place, difference};
 use std::cell::Cell;
 
 /// What a formula costs whatever it is of, in tokens.
@@ -32,6 +32,8 @@ pub(super) struct Ways<'s> {
     pub(super) base: Changes,
     /// What there is to explain: how far the worst number is off.
     off: Cell<f64>,
+    /// Formulas that were tried.
+    tried: Cell<usize>,
     /// What is left of the work.
     left: Cell<usize>,
     /// Whether it was not enough.
@@ -48,7 +50,8 @@ impl<'s> Ways<'s> {
         base: Changes,
     ) -> Ways<'s> {
         let (off, left, cut) = (Cell::new(f64::INFINITY), Cell::new(0), Cell::new(false));
-        Ways { search, output, terms, choices, mistakes, base, off, left, cut }
+        let tried = Cell::new(0);
+        Ways { search, output, terms, choices, mistakes, base, off, tried, left, cut }
     }
 
     /// Every explanation of the fewest changes, and whether the work was cut short of it.
@@ -70,8 +73,16 @@ impl<'s> Ways<'s> {
         if fits.is_empty() && !COUNTS.contains(&self.output) {
             self.left.set(MOST_WORK[1]);
             fits = self.by_more(&one, &alone);
+            fits.retain(|fit| self.tells(fit));
         }
         (explaining_most(fits), self.cut.get())
+    }
+
+    /// Whether it says something that so many formulas meet this number: of formulas that are anywhere as far off as
+    /// what there is to explain, less than one in a hundred searches would.
+    fn tells(&self, fit: &Fit) -> bool {
+        let by_chance = self.tried.get() as f64 * 2.0 * fit.compared.allowed / self.off.get();
+        fit.compared.place != Place::Scalar || by_chance < 0.01
     }
 
     /// What the outputs before it follow, and no more of it than it takes.
@@ -136,6 +147,7 @@ impl<'s> Ways<'s> {
     pub(super) fn may(&self) -> bool {
         let tokens = self.search.step.inputs.mask.count().max(LEAST_WORK);
         let left = self.left.get().checked_sub(tokens);
+        self.tried.set(self.tried.get() + 1);
         self.cut.set(self.cut.get() || left.is_none());
         self.left.set(left.unwrap_or(0));
         left.is_some()
