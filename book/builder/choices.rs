@@ -5,15 +5,23 @@ use conformance::check::{choices::CHOICES, dialects::DIALECTS};
 
 /// Every point of choice: its values, who takes each, and what input tells them apart.
 pub(crate) fn table() -> String {
-    let mut table = String::from("| choice | values, and who takes them | what tells them apart |\n|---|---|---|\n");
+    let mut table =
+        String::from("| choice | values, and who takes them | what tells them apart |\n|---|---|---|\n");
     for choice in CHOICES {
         let values = choice.values.iter().filter(|value| !value.who.is_empty() || value.deviation);
-        let values: Vec<String> = values.map(|value| {
-            let kind = if value.deviation { " (a mistake)" } else { "" };
-            format!("`{}`{kind}: {}", value.value, cell(value.who))
-        }).collect();
+        let values: Vec<String> = values
+            .map(|value| {
+                let kind = if value.deviation { " (a mistake)" } else { "" };
+                format!("`{}`{kind}: {}", value.value, cell(value.who))
+            })
+            .collect();
         if !values.is_empty() {
-            table.push_str(&format!("| `{}` | {} | {} |\n", choice.key, values.join("<br>"), cell(choice.tells)));
+            table.push_str(&format!(
+                "| `{}` | {} | {} |\n",
+                choice.key,
+                values.join("<br>"),
+                cell(choice.tells)
+            ));
         }
     }
     table
@@ -21,7 +29,8 @@ pub(crate) fn table() -> String {
 
 /// Every trainer: what its code does, what its users find set, and what of it is a known mistake.
 pub(crate) fn trainers() -> String {
-    let mut table = String::from("| trainer | its code | its defaults | known mistakes |\n|---|---|---|---|\n");
+    let mut table =
+        String::from("| trainer | its code | its defaults | known mistakes |\n|---|---|---|---|\n");
     let pairs = |of: &[(&str, &str)]| {
         let pairs: Vec<String> = of.iter().map(|(key, value)| format!("`{key}` {value}")).collect();
         pairs.join("<br>")
