@@ -21,7 +21,7 @@
     // What scrolls sideways can be scrolled by arrows once it can be focused, and then they turn no page.
     const scrolls = (node) => node.scrollWidth > node.clientWidth + 1;
     const reach = () => {
-        for (const node of document.querySelectorAll("main pre, main pre > code, main .table-wrapper, main math[display=block], main .widget-still")) {
+        for (const node of document.querySelectorAll("main pre, main pre > code, main .table-wrapper, main math[display=block], main .nobr, main .widget-still")) {
             if (scrolls(node) && /auto|scroll/.test(getComputedStyle(node).overflowX)) node.tabIndex = 0;
             else if (node.tabIndex === 0) node.removeAttribute("tabindex");
         }
