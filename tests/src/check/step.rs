@@ -313,7 +313,7 @@ impl Step {
 /// The rows that are whitened together: all of the batch, or each rank's.
 fn together(dump: &Dump, chosen: &Chosen) -> Vec<Range<usize>> {
     match chosen.whiten_over {
-        WhitenOver::Batch => vec![0..dump.shape().b],
+        WhitenOver::Batch => std::iter::once(0..dump.shape().b).collect(),
         WhitenOver::Rank => dump.ranks(),
     }
 }

@@ -30,7 +30,7 @@ impl<'s> Under<'s> {
                 |chosen: &crate::dump::Chosen| chosen.setting(key).map(|setting| setting.value.clone());
             value(&chosen) != value(search.chosen)
         };
-        let step = match MOVING.iter().any(|key| moved(&key)) {
+        let step = match MOVING.iter().any(moved) {
             true => search.step.under(search.dump, &chosen).ok()?,
             false => search.step.clone(),
         };

@@ -64,7 +64,7 @@ impl<'s> Ways<'s> {
             return (vec![fit], false);
         }
         let nothing = Changes::default();
-        let one = self.more(&[nothing.clone()]);
+        let one = self.more(core::slice::from_ref(&nothing));
         let mut fits = self.by_choices(&one, &[]);
         let alone = self.by_mistakes_alone(plain, &mut fits);
         if fits.is_empty() && !COUNTS.contains(&self.output) {
@@ -104,7 +104,7 @@ impl<'s> Ways<'s> {
     /// Equations of other methods that have the numbers, alone or beside one choice.
     pub(super) fn by_other_methods(&self) -> Vec<Fit> {
         let nothing = Changes::default();
-        let one = self.more(&[nothing.clone()]);
+        let one = self.more(core::slice::from_ref(&nothing));
         let formulas: Vec<_> = not_covered::formulas().filter(|of| of.of == self.output).collect();
         let alone: Vec<Fit> = self.by_each(&[nothing], &formulas);
         if alone.is_empty() { self.by_each(&one, &formulas) } else { alone }

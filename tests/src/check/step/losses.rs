@@ -14,7 +14,7 @@ impl Step {
         let (p, inputs) = (self.p, &self.inputs);
         match name {
             "pg_loss" => self.policy(s).map(|policy| policy.loss),
-            "ppo_kl" => self.from_log_probs(s).map(|policy| policy.approx_kl),
+            "ppo_kl" => self.ratio_and_kl(s).map(|policy| policy.approx_kl),
             "pg_clipfrac" | "pg_clipfrac_lower" => {
                 let (doubt, made) = (self.policy(s)?, self.policy_made(s)?);
                 let (share, doubt) = match name {
@@ -87,7 +87,7 @@ impl Step {
     }
 
     /// ρ and the KL that is logged, which no advantage is in.
-    fn from_log_probs(&self, s: &Settings) -> Option<budget::PolicyBudget> {
+    fn ratio_and_kl(&self, s: &Settings) -> Option<budget::PolicyBudget> {
         let [logp, old] = [self.logp(s)?, self.read(self.inputs.old_log_probs.as_ref())?];
         let adv = self.p.each(&self.inputs.mask, |_| self.p.given(0.0));
         Some(budget::policy_loss(self.p, &logp, &old, &adv, &self.inputs.mask, None, &s.clip, s.agg))
@@ -95,7 +95,7 @@ impl Step {
 
     /// ρ.
     pub(super) fn ratio(&self, s: &Settings) -> Option<Grid> {
-        self.from_log_probs(s).map(|policy| policy.ratio)
+        self.ratio_and_kl(s).map(|policy| policy.ratio)
     }
 
     fn policy_made(&self, s: &Settings) -> Option<reference::policy_loss::PolicyLoss> {
