@@ -158,7 +158,7 @@ fn statistics(text: &mut Transcript) {
     let (adv, mask) = (dmatrix![1.0, 3.0, 5.0, 0.0, 0.0, 0.0], Mask::from_rows(&[[1, 1, 1, 0, 0, 0]]));
     for (label, mask) in [("three valid", mask), ("all six", Mask::full(1, 6))] {
         let made = whiten(&adv, &mask, how(Variance::Sample));
-        text.row(label, &made.adv.columns(0, 3), 3);
+        text.row(label, made.adv.columns(0, 3).iter(), 3);
     }
 
     text.section("variance");

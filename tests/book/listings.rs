@@ -51,8 +51,10 @@ example!(proof, "../../book/examples/proof.rs");
 
 example!(check, "../../book/examples/check.rs");
 
-/// The name of each example and what it prints.
-const EXAMPLES: &[(&str, fn() -> Transcript)] = &[
+/// The name of an example and what it prints.
+type Example = (&'static str, fn() -> Transcript);
+
+const EXAMPLES: &[Example] = &[
     // The rollout.
     ("notation", notation::listing),
     ("value-head", value_head::listing),
