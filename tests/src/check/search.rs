@@ -30,7 +30,7 @@ use crate::{
 use changes::Changes;
 pub use changes::Number;
 pub use infer::{InUse, Open};
-use std::cell::RefCell;
+use std::{cell::RefCell, collections::BTreeMap};
 use ways::Ways;
 
 /// Formulas times tokens that one output is tried by, where they are single changes and where they are more.
@@ -50,6 +50,8 @@ pub(super) struct Search<'a> {
     pub(super) stated: Vec<&'static str>,
     /// What the outputs that were compared follow, where that is one convention.
     settled: RefCell<Changes>,
+    /// The terms that each output is computed from, once asked.
+    terms: RefCell<BTreeMap<&'static str, Vec<&'static str>>>,
 }
 
 impl<'a> Search<'a> {
@@ -62,7 +64,17 @@ impl<'a> Search<'a> {
         dialect: Option<&'static Dialect>,
         stated: Vec<&'static str>,
     ) -> Search<'a> {
-        Search { dump, flags, p, step, chosen, dialect, stated, settled: RefCell::default() }
+        Search {
+            dump,
+            flags,
+            p,
+            step,
+            chosen,
+            dialect,
+            stated,
+            settled: RefCell::default(),
+            terms: RefCell::default(),
+        }
     }
 
     /// The precision that an output was computed in.
@@ -112,12 +124,15 @@ impl<'a> Search<'a> {
     /// Why an output is another method's by what the file says, itself or one that it is computed from.
     pub(super) fn not_covered(&self, output: &'static str) -> Option<String> {
         let said = not_covered::by_settings(&self.dump.header().metadata);
-        let terms = self.terms_of(output);
+        let terms = if said.is_empty() { Vec::new() } else { self.terms_of(output) };
         said.into_iter().find(|(of, _)| terms.contains(of)).map(|(_, sentence)| sentence)
     }
 
     /// The output, and those before it that are computed since the file lacks them.
     fn terms_of(&self, output: &'static str) -> Vec<&'static str> {
+        if let Some(terms) = self.terms.borrow().get(output) {
+            return terms.clone();
+        }
         let s = self.chosen.settings.as_listed();
         let computed = |name: &&str| self.step.own(name).is_none() && self.step.output(name, &s).is_some();
         let mut of = vec![output];
@@ -128,6 +143,7 @@ impl<'a> Search<'a> {
             of.extend(new);
             at += 1;
         }
+        self.terms.borrow_mut().insert(output, of.clone());
         of
     }
 

@@ -61,7 +61,7 @@ impl Search<'_> {
         let settled = self.settled.borrow();
         let terms: Vec<_> = met.iter().map(|finding| (*finding, self.terms_of(finding.output))).collect();
         let (mut made, mut open) = (Vec::new(), Vec::new());
-        let left = Cell::new(MOST_WORK[0] / 2);
+        let left = Cell::new(2 * MOST_WORK[1]);
         for choice in CHOICES.iter().filter(|choice| choice.key != "listing") {
             let of: Vec<_> =
                 terms.iter().filter(|(_, terms)| self.matters(choice, terms)).map(|(of, _)| *of).collect();
