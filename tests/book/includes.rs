@@ -58,7 +58,7 @@ fn an_included_text_may_not_include_more() {
 
 #[test]
 fn a_directive_that_would_be_printed_is_left_over() {
-    let left_over = "is left over: this book knows include, rustdoc_include, map, terms, equation, output, figure, record, widget only";
+    let left_over = "is left over: this book knows include, rustdoc_include, map, terms, equation, output, figure, record, choices, dialects, widget only";
     let cases = [
         ("{{#inlcude ../../code/gae.rs}}\n", format!("`{{{{#inlcude ../../code/gae.rs}}}}` {left_over}")),
         ("{{#playground x.rs}}\n", format!("`{{{{#playground x.rs}}}}` {left_over}")),

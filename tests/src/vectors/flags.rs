@@ -38,11 +38,18 @@ enum Wrong {
     Choice(&'static str, &'static Value),
 }
 
-/// What the deviations among the choices are, in words.
-const IN_WORDS: &[(&str, &str)] = &[
-    ("unmasked", "masked slots are read like any other, padding included"),
-    ("shared-clip-radius", "the ratio's clip radius, which has no unit, is also that of the values"),
-    ("unshaped-reward", "the KL penalty is left out of the reward"),
+/// The deviations among the choices: key, value, flag, and what it is in words.
+const DEVIATIONS: &[(&str, &str, &str, &str)] = &[
+    ("listing", "unmasked", "Unmasked", "masked slots are read like any other, padding included"),
+    (
+        "listing",
+        "shared-clip-radius",
+        "SharedClipRadius",
+        "the ratio's clip radius, which has no unit, is also that of the values",
+    ),
+    ("listing", "unshaped-reward", "UnshapedReward", "the KL penalty is left out of the reward"),
+    ("eps", "0", "EpsForgotten", "nothing keeps the deviation from being 0"),
+    ("kl_loss_kind", "k1", "KlLossOfK1", "k1 is the loss: its gradient does not know the reference model"),
 ];
 
 /// Every mistake, in the order of the step: those with a formula of their own, then the choices that are wrong.
@@ -58,7 +65,7 @@ pub fn mistakes() -> Vec<Mistake> {
         let wrong = choice.values.iter().filter(|value| value.deviation);
         wrong.flat_map(|value| {
             choice.of.iter().map(|of| Mistake {
-                flag: camel_case(value.value),
+                flag: flag(choice.key, value.value),
                 of,
                 says: in_words(choice.key, value.value),
                 seen: value.who,
@@ -69,12 +76,24 @@ pub fn mistakes() -> Vec<Mistake> {
     of_bugs.chain(of_choices).collect()
 }
 
-fn in_words(key: &str, value: &str) -> String {
-    let said = IN_WORDS.iter().find(|(of, _)| *of == value).map(|(_, says)| (*says).to_owned());
-    said.unwrap_or_else(|| format!("{key} is {value}"))
+fn deviation(
+    key: &str,
+    value: &str,
+) -> Option<&'static (&'static str, &'static str, &'static str, &'static str)> {
+    DEVIATIONS.iter().find(|(of, is, ..)| (*of, *is) == (key, value))
 }
 
-/// `shared-clip-radius` is `SharedClipRadius`.
+/// One that has no name yet is called by its key and value, so that nothing is left out unseen.
+fn flag(key: &str, value: &str) -> String {
+    deviation(key, value)
+        .map_or_else(|| camel_case(&format!("{key}-is-{value}")), |(.., flag, _)| (*flag).to_owned())
+}
+
+fn in_words(key: &str, value: &str) -> String {
+    deviation(key, value).map_or_else(|| format!("{key} is {value}"), |(.., words)| (*words).to_owned())
+}
+
+/// `eps-is-off` is `EpsIsOff`.
 fn camel_case(name: &str) -> String {
     let upper = |word: &str| word[..1].to_uppercase() + &word[1..];
     name.split(['-', '_']).map(upper).collect()
