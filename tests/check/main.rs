@@ -13,4 +13,5 @@ mod numbers;
 mod peers;
 mod ranks;
 mod scene;
+mod unstated;
 mod upstream;

@@ -29,6 +29,9 @@ pub struct Finding {
     pub other_methods: Vec<Fit>,
     /// Where and how it differs, where nothing explains it.
     pub pattern: Option<String>,
+    /// Settings of any value that one number is made by, neither stated nor settled by other outputs, where nothing
+    /// explains it: a value that no list has may, together with choices.
+    pub unstated: Vec<&'static str>,
     /// Whether the file is too large for every explanation to have been tried.
     pub cut: bool,
 }
@@ -53,13 +56,28 @@ pub struct Fit {
 impl Finding {
     /// Before it is explained.
     pub(super) fn of(output: &'static str, p: Precision, compared: Compared) -> Finding {
-        let (fits, other_methods) = (Vec::new(), Vec::new());
-        Finding { output, rank: None, p, compared, fits, other_methods, pattern: None, cut: false }
+        Finding {
+            output,
+            rank: None,
+            p,
+            compared,
+            fits: Vec::new(),
+            other_methods: Vec::new(),
+            pattern: None,
+            unstated: Vec::new(),
+            cut: false,
+        }
     }
 
-    /// Wrong: beyond the budget, and no choice that the file leaves open explains it.
+    /// Wrong: beyond the budget, and nothing that the file leaves open explains it or may.
     pub fn failed(&self) -> bool {
-        self.compared.verdict == Verdict::Failed && !self.is_convention() && !self.is_not_covered()
+        let told_apart = !self.is_open() && !self.is_not_covered();
+        self.compared.verdict == Verdict::Failed && told_apart && !self.is_convention()
+    }
+
+    /// A total of which neither coefficient is known: every number is one by some pair of them.
+    pub fn is_open(&self) -> bool {
+        ["vf_coef", "entropy_coef"].iter().all(|key| self.unstated.contains(key))
     }
 
     /// Another method's numbers, and nothing that is known of this one's.

@@ -17,7 +17,7 @@ use super::{
     Finding,
     bugs::bugs,
     choices::{CHOICES, Choice},
-    compare::{Verdict, compare},
+    compare::{Compared, Verdict, compare},
     dialects::Dialect,
     not_covered, place,
     step::{Step, precision_of, reads},
@@ -26,6 +26,7 @@ use crate::{
     budget::Precision,
     dump::{BadInput, Chosen, Dump, KEYS, Source},
     outputs::GRAD_LOGITS,
+    report::Place,
 };
 use changes::Changes;
 pub use changes::Number;
@@ -100,6 +101,9 @@ impl<'a> Search<'a> {
         let ways = self.ways(output);
         (finding.fits, finding.cut) = ways.fits(ours.as_ref());
         finding.other_methods = ways.by_other_methods();
+        if finding.fits.is_empty() && finding.other_methods.is_empty() {
+            finding.unstated = self.unstated(output, &compared);
+        }
         if finding.fits.is_empty() {
             finding.pattern = ours.and_then(|ours| place::pattern(&step, output, &ours));
         }
@@ -119,6 +123,24 @@ impl<'a> Search<'a> {
             let all = self.settled.borrow().and(&found);
             *self.settled.borrow_mut() = all;
         }
+    }
+
+    /// The radii and coefficients of one number that are neither stated nor settled: a right number may be made by
+    /// another value of theirs, beside more choices than are tried, and has no other number beside it that would tell.
+    fn unstated(&self, output: &'static str, compared: &Compared) -> Vec<&'static str> {
+        if compared.place != Place::Scalar || !compared.expected.is_finite() || !compared.got.is_finite() {
+            return Vec::new();
+        }
+        let free = |term: &&str| match *term {
+            "pg_loss" | "pg_clipfrac" | "pg_clipfrac_lower" => ["cliprange_low", "cliprange_high"].as_slice(),
+            "vf_loss" | "vf_clipfrac" => &["cliprange_value"],
+            "total_loss" => &["vf_coef", "entropy_coef"],
+            _ => &[],
+        };
+        let settled: Vec<&str> = self.settled.borrow().keys().collect();
+        let both_radii = |key: &str| key != "cliprange_value" && settled.contains(&"cliprange");
+        let known = |key: &&'static str| self.states(key) || settled.contains(key) || both_radii(key);
+        self.terms_of(output).iter().flat_map(free).copied().filter(|key| !known(key)).collect()
     }
 
     /// Why an output is another method's by what the file says, itself or one that it is computed from.

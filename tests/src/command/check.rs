@@ -70,8 +70,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome, BadInput> {
         let sentence = "nothing compared: the file holds no output with what it is made of";
         return Err(named(BadInput::new(sentence)));
     }
-    let open =
-        |finding: &Finding| matches!(finding.compared.verdict, Verdict::Undecided | Verdict::Undetermined);
+    let open = |finding: &Finding| ["undecided", "undetermined"].contains(&verdict(finding));
     let wrong = |finding: &Finding| finding.failed() || (matches.get_flag("strict") && open(finding));
     let failed = report.findings.iter().any(wrong) || !report.departures.is_empty();
     let text = match matches.get_one::<String>("format").map(String::as_str) {
@@ -106,6 +105,7 @@ fn verdict(finding: &Finding) -> &'static str {
     match finding.compared.verdict {
         _ if finding.failed() => "wrong",
         Verdict::Failed if finding.is_not_covered() => "not covered",
+        Verdict::Failed if finding.is_open() => "undetermined",
         Verdict::Passed => "passed",
         Verdict::Failed => "convention",
         Verdict::Undecided => "undecided",
@@ -145,9 +145,15 @@ fn said(finding: &Finding) -> Vec<String> {
             .iter()
             .map(|bug| format!("Not covered: these are the numbers of {}: {}.", bug.name, bug.says))
     }));
-    if finding.failed() && finding.fits.is_empty() {
+    if (finding.failed() || finding.is_open()) && finding.fits.is_empty() {
         let pattern = finding.pattern.as_deref().unwrap_or("its numbers are of another class");
         lines.push(format!("No known choice or mistake explains it: {pattern}."));
+    }
+    if !finding.unstated.is_empty() {
+        lines.push(format!(
+            "Not stated in the file: {}. A value that no list has may explain it, beside other choices: state it to know.",
+            finding.unstated.join(", ")
+        ));
     }
     let shown =
         first.first().map(|fit| &fit.compared).filter(|_| finding.compared.verdict == Verdict::Failed);

@@ -16,10 +16,10 @@
 //! | `wrong` | how many outputs are; 0 is exit code 0, but for departures and `--strict` |
 //!
 //! An output has its `name`; `file`, the index of its file where each has its own; `computed_in`; its `verdict` (passed,
-//! convention, undecided, undetermined, not covered, wrong); the worst number, `at`, `expected`, `got`, `may_differ_by`; its page of
-//! the `book`; `pattern` where nothing explains it; and its `explanations`: what it `follows`, by key; `mistakes`, each
-//! with the output that it is `in`; whether that is `against_the_stated` and `is_wrong`; and the evidence, `met_to` and
-//! `may_differ_by`.
+//! convention, undecided, undetermined, not covered, wrong); the worst number, `at`, `expected`, `got`, `may_differ_by`;
+//! its page of the `book`; `pattern` where nothing explains it, and settings `not_stated` that may; and its
+//! `explanations`: what it `follows`, by key; `mistakes`, each with the output that it is `in`; whether that is
+//! `against_the_stated` and `is_wrong`; and the evidence, `met_to` and `may_differ_by`.
 
 use super::{chapter, verdict};
 use crate::command::json::{at, number};
@@ -78,6 +78,7 @@ fn output(finding: &Finding) -> Value {
         "other_methods": finding.other_methods.iter().map(explanation).collect::<Vec<_>>(),
         "book": chapter(finding.output),
         "pattern": finding.pattern,
+        "not_stated": finding.unstated,
         "search_was_cut": finding.cut,
     })
 }
