@@ -98,8 +98,8 @@ const ROWS: &[Row] = &[
     ("grad_of", &["total_loss", "pg_loss", "vf_loss", "entropy_loss", "kl_loss"], KL_LOSS_ON),
 ];
 
-/// `ppo check` assumes a trainer's defaults by it; no number of a step does.
-const NO_NUMBER: [&str; 1] = ["dialect"];
+/// `ppo check` alone reads these: a trainer's defaults, and which rows of several files are whitened together.
+const NO_NUMBER: [&str; 2] = ["dialect", "whiten_over"];
 
 /// Values that have a test of their own.
 const ALONE: [(&str, &str); 2] = [("score_at", "per-token"), ("clipfrac", "signed")];
