@@ -21,6 +21,7 @@ struct Token {
     bool clipped; // the clipped error is strictly the larger
 };
 
+// ANCHOR: token
 __device__ __forceinline__ Token token(float v, float v_old, float ret, float eps_v, u32 form) {
     const float err = __fsub_rn(v, ret);
     const float plain = __fmul_rn(err, err);
@@ -39,6 +40,7 @@ __device__ __forceinline__ Token token(float v, float v_old, float ret, float ep
     if (is_nan(of_clip)) token.slope = of_clip;
     return token;
 }
+// ANCHOR_END: token
 
 KERNEL(value_loss, 128, ValueLoss) {
     const u32 warp = warp_of_grid();
