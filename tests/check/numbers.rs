@@ -48,6 +48,23 @@ fn a_number_that_is_in_no_list_is_found_and_passes() {
     }
 }
 
+/// A KL that is added to the reward, an entropy that is added to the loss: the equation at a negative coefficient.
+#[test]
+fn a_coefficient_of_the_other_sign_is_no_convention() {
+    for (key, value, output) in
+        [("kl_coef", "-0.2", "token_rewards"), ("entropy_coef", "-0.037", "total_loss")]
+    {
+        let turned = made_by(&scene(), &[(key, value)], output).finding(output);
+        assert!(turned.failed(), "{key} = {value} in {output}: {:?}", turned.fits);
+        let mistaken = !named(&turned).is_empty();
+        assert!(
+            mistaken || followed(&turned).contains(&vec![format!("{key} = {value}")]),
+            "{:?}",
+            turned.fits
+        );
+    }
+}
+
 #[test]
 fn gamma_and_lambda_are_found_together() {
     for output in ["advantages_raw", "returns"] {

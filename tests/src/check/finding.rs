@@ -97,6 +97,7 @@ impl Fit {
         (!self.of_the_dialect && self.mistakes.iter().any(|bug| bug.is_mistake()))
             || self.against_the_stated
             || self.changed.iter().any(|(_, value)| value.deviation)
+            || self.numbers.iter().any(Number::is_turned)
     }
 
     /// No change at all.

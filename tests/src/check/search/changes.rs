@@ -14,6 +14,13 @@ pub struct Number {
     pub value: String,
 }
 
+impl Number {
+    /// Whether it is a coefficient with its sign turned, which nobody chooses: a KL or an entropy on the wrong side.
+    pub fn is_turned(&self) -> bool {
+        self.value.starts_with('-')
+    }
+}
+
 /// Settings, each another than the one in use.
 #[derive(Debug, Clone, Default)]
 pub(in crate::check) struct Changes {
