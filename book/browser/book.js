@@ -59,7 +59,11 @@ export async function open(browser, page, options = {}) {
     tab.on("console", (message) => { if (["error", "warning"].includes(message.type())) wrong.push(`console: ${message.text()}`); });
     tab.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
     tab.on("request", (request) => { if (!/^(file|data|blob):/.test(request.url())) wrong.push(`request: ${request.url()}`); });
-    tab.on("requestfailed", (request) => wrong.push(`failed: ${request.url()}`));
+    // A page that is left before its icon has come cancels the request: that is no fault of the book's.
+    tab.on("requestfailed", (request) => {
+        const { errorText } = request.failure();
+        if (errorText !== "net::ERR_ABORTED") wrong.push(`failed: ${request.url()}: ${errorText}`);
+    });
     await context.addInitScript(() => { window.print = () => { window.printed = true; }; });
     await tab.goto(address(page));
     if (options.javaScriptEnabled !== false && (await tab.$("figure.widget"))) {
