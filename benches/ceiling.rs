@@ -1,13 +1,14 @@
-//! What the memory allows: a sum of the bytes that a work reads, and copies with as many streams.
+//! What the machine allows: of its memory a sum of the bytes that a work reads, and copies with as many streams; of
+//! its arithmetic, multiply-adds that wait for nothing.
 //!
 //! Every bench that reports a share of the ceiling measures it here, in the same run, on its own arrays. The
 //! mask is no stream of it.
 
 #![expect(unsafe_code, reason = "non-temporal stores have no safe form")]
 
-use fearless_simd::{Level, dispatch, prelude::*};
+use fearless_simd::{Level, Simd, dispatch, prelude::*};
 use half::bf16;
-use optimized::Logit;
+use optimized::{Backend, Logit};
 use rayon::prelude::*;
 use std::{
     hint::black_box,
@@ -165,6 +166,45 @@ pub fn in_place<T: Element>(x: &mut [T]) {
             }
         }));
     });
+}
+
+/// How often every chain of [`fused`] goes on: for some milliseconds in all.
+const FUSED: usize = 1 << 20;
+/// Chains of multiply-adds side by side: more than two a cycle with four cycles each keep busy, and no more than AVX2
+/// has registers for.
+const CHAINS: usize = 12;
+
+/// Multiply-adds in registers on every thread of the pool, and how many numbers they made. None where the level has
+/// no instruction for them.
+pub fn fused(on: Backend) -> Option<usize> {
+    let made = match on {
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(simd) => rayon::broadcast(|_| chains(simd)),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(simd) => rayon::broadcast(|_| chains(simd)),
+        #[cfg(target_arch = "aarch64")]
+        Backend::Neon(simd) => rayon::broadcast(|_| chains(simd)),
+        _ => return None,
+    };
+    Some(made.iter().sum())
+}
+
+/// x ← a x + b, over and over, in registers of the level's width.
+fn chains<S: Simd>(simd: S) -> usize {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let [a, b] = [0.5, 0.25].map(|x| S::f32s::splat(simd, black_box(x)));
+            let mut x = [b; CHAINS];
+            for _ in 0..FUSED {
+                for x in &mut x {
+                    *x = x.mul_add(a, b);
+                }
+            }
+            black_box(x);
+            FUSED * CHAINS * S::f32s::LEN
+        },
+    )
 }
 
 /// Runs `work` over blocks of an array, each with where it starts.

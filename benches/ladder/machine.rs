@@ -18,7 +18,8 @@ pub(crate) fn head(plan: &Plan) -> String {
         "# The ladder of backends\n\n\
          Medians of {} rounds in which every row had its turn; runs of over 4 s only once. Before, each answer was held\n\
          to the bits of the fallback on one thread. GB/s count every array once and no mask; the share of the ceiling\n\
-         is one of times, of the fastest copy (or sum) on as many threads.\n\n\
+         is one of times, of the fastest copy (or sum) on as many threads. Gop/s count the operations that `optimized/ORDER.md`\n\
+         writes for each element, a fused multiply-add as one.\n\n\
          | | |\n|---|---|\n| CPU | {}, {} cores for us |\n| backends | {} |\n| compiler | {} |\n| command | `{command}` |\n",
         plan.rounds,
         cpu().unwrap_or_else(|| env::consts::ARCH.to_owned()),

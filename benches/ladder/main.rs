@@ -1,4 +1,4 @@
-//! Every term on every backend of this machine, on one thread and on two, beside what the memory allows.
+//! Every term on every backend of this machine, on one thread and on two, beside what memory and arithmetic allow.
 //!
 //! ```text
 //! cargo bench -p ppo-benches --bench ladder                          every term
@@ -14,6 +14,7 @@
 
 mod aggregate;
 mod answers;
+mod arithmetic;
 mod gae;
 mod machine;
 mod policy_loss;
@@ -76,6 +77,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("ladder: `{unknown}` is the stem of no term here").into());
     }
     let mut tables = Vec::new();
+    if let Some(table) = arithmetic::measured(&plan) {
+        println!("{table}");
+        tables.push(table.to_string());
+    }
     let mut held = "";
     for (stem, measure) in ALL.iter().filter(|(stem, _)| only.is_empty() || only.contains(stem)) {
         if *stem != held {

@@ -2,7 +2,7 @@
 //! what has a number a token is small beside them.
 
 use crate::{
-    token_pass::logits,
+    token_pass::{FORWARD, GRADIENT, logits},
     work::{Work, normals},
 };
 use optimized::{
@@ -28,5 +28,5 @@ pub(crate) fn inner_epoch(size: (usize, usize)) -> Result<Work<f32>, Error> {
         logits_grad(on, x, &rows.actions, &targets, rows.stats(), &grads, &settings, to)?;
         Ok(vec![said.policy.loss, said.value.loss, said.ent, said.total])
     };
-    Ok(Work::new("step, one inner epoch, f32", size, size.0, vec![x], 1, Box::new(call)))
+    Ok(Work::new("step, one inner epoch, f32", FORWARD + GRADIENT, size, size.0, vec![x], 1, Box::new(call)))
 }

@@ -18,12 +18,18 @@ struct Moved {
     /// Of an array; more than tokens where those are rows of logits.
     elements: f64,
     bytes: f64,
+    operations: f64,
     of_logits: bool,
     /// How many arrays go in and out.
     streams: String,
 }
 
 impl Table {
+    /// Of other rows, the first of them the head.
+    pub(crate) fn of_rows(title: &str, rows: Vec<Vec<String>>) -> Table {
+        Table { title: title.to_owned(), rows }
+    }
+
     /// From what each contender took.
     pub(crate) fn new<T>(work: &Work<T>, all: &[Contender]) -> Table {
         let (b, columns) = work.size;
@@ -34,14 +40,18 @@ impl Table {
             tokens: work.tokens as f64,
             elements: (b * columns) as f64,
             bytes: (b * columns * (reads + writes)) as f64,
+            operations: (b * columns * work.operations) as f64,
             of_logits,
             streams: format!("{} → {}", work.reads.len(), work.writes.len()),
         };
-        let title =
-            format!("{}, {b} × {columns}: {reads} bytes read and {writes} written a {unit}", work.what);
+        let plural = if work.operations == 1 { "" } else { "s" };
+        let title = format!(
+            "{}, {b} × {columns}: {reads} bytes read and {writes} written a {unit}, {} operation{plural}",
+            work.what, work.operations
+        );
         let mut head = vec!["", "threads", "runs", "ns/token"];
         head.extend(of_logits.then_some("ns/logit"));
-        head.extend(["GB/s", "of the ceiling", "× fallback", "× one thread"]);
+        head.extend(["GB/s", "Gop/s", "of the ceiling", "× fallback", "× one thread"]);
         let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
         rows.extend(all.iter().map(|row| cells(row, all, &moved)));
         Table { title, rows }
@@ -72,6 +82,7 @@ fn cells(row: &Contender, all: &[Contender], moved: &Moved) -> Vec<String> {
         vec![name, THREADS[row.pool].to_string(), row.times.len().to_string(), digits(ns / moved.tokens)];
     cells.extend(moved.of_logits.then(|| digits(ns / moved.elements)));
     cells.push(format!("{:.2}", moved.bytes / ns));
+    cells.push(if is_level(row) { format!("{:.2}", moved.operations / ns) } else { String::new() });
     cells.push(ratio(ceiling, is_level(row)));
     cells.push(ratio(fallback, is_level(row)));
     cells.push(ratio(alone, true));

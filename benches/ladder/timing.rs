@@ -43,7 +43,8 @@ pub(crate) struct Plan {
     pub(crate) sizes: Sizes,
     /// Turns of each contender; none: nothing is timed.
     pub(crate) rounds: usize,
-    pools: [ThreadPool; 2],
+    /// One for each of `THREADS`.
+    pub(crate) pools: [ThreadPool; 2],
 }
 
 impl Plan {

@@ -8,6 +8,18 @@ use optimized::{
 use ppo_benches::ceiling::Element;
 use std::any::type_name;
 
+/// Operations of the softmax's exp (`optimized/ORDER.md`, 2.1).
+const SOFTMAX_EXP: usize = 10;
+/// Operations of 4.1 on a logit: 1 for the largest, 2 before the exp, 2 for the sums.
+pub(crate) const FORWARD: usize = 5 + SOFTMAX_EXP;
+/// Operations of 4.2 on a logit: 3 before the exp, 1 after it, 2 for the product.
+pub(crate) const GRADIENT: usize = 6 + SOFTMAX_EXP;
+
+/// Whether its numbers are widened before the arithmetic, and narrowed after it.
+fn is_narrow<T>() -> bool {
+    size_of::<T>() < size_of::<f32>()
+}
+
 /// What belongs to the rows of a batch of logits.
 pub(crate) struct Rows {
     valid: Vec<bool>,
@@ -67,6 +79,7 @@ pub(crate) fn forward<T: Element>(size: (usize, usize)) -> Result<Work<T>, Error
     let (x, mut rows) = logits::<T>(size);
     let work = Work::new(
         &named::<T>("forward"),
+        FORWARD + usize::from(is_narrow::<T>()),
         size,
         size.0,
         vec![x],
@@ -86,6 +99,7 @@ pub(crate) fn gradient<T: Element>(size: (usize, usize)) -> Result<Work<T>, Erro
     rows.forward(Backend::best(), Logits::new(&x, size.1)?)?;
     let work = Work::new(
         &named::<T>("gradient"),
+        GRADIENT + 2 * usize::from(is_narrow::<T>()),
         size,
         size.0,
         vec![x],
@@ -107,6 +121,7 @@ pub(crate) fn in_place<T: Element>(size: (usize, usize)) -> Result<Work<T>, Erro
     let what = named::<T>("gradient in place");
     let work = Work::new(
         &what,
+        GRADIENT + 2 * usize::from(is_narrow::<T>()),
         size,
         size.0,
         vec![x],

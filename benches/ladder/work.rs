@@ -5,6 +5,9 @@ use optimized::{Backend, Error, Mask};
 use ppo_benches::ceiling::Element;
 use rayon::prelude::*;
 
+/// Operations of an exp over every f32 (`optimized/ORDER.md`, 2.2).
+pub(crate) const EXP: usize = 21;
+
 /// Does the work once, from the first arrays into the others; gives the numbers that go into none of them.
 pub(crate) type Call<T> = Box<dyn FnMut(Backend, &[Vec<T>], &mut [Vec<T>]) -> Result<Vec<f32>, Error> + Send>;
 
@@ -14,6 +17,10 @@ pub(crate) struct Work<T> {
     pub(crate) what: String,
     /// Rows and columns of each array.
     pub(crate) size: (usize, usize),
+    /// Operations on numbers that `optimized/ORDER.md` writes for each element of an array. A fused multiply-add, a
+    /// comparison with what it selects, and a change of format are one each; what a mask selects is none, nor is what
+    /// there is once a row.
+    pub(crate) operations: usize,
     /// The tokens of the batch; of logits, one a row.
     pub(crate) tokens: usize,
     /// Read once at least.
@@ -30,6 +37,7 @@ impl Work<f32> {
     /// A work over a batch whose rows end up to 7 slots before the width: a real mask that saves hardly a byte.
     pub(crate) fn of_tokens(
         what: &str,
+        operations: usize,
         (b, t_len): (usize, usize),
         reads: Vec<Vec<f32>>,
         writes: usize,
@@ -43,7 +51,7 @@ impl Work<f32> {
         let call = move |on, reads: &[Vec<f32>], writes: &mut [Vec<f32>]| {
             call(on, &Mask::padded(&valid, b, t_len)?, reads, writes)
         };
-        Work::new(what, (b, t_len), tokens, reads, writes, Box::new(call))
+        Work::new(what, operations, (b, t_len), tokens, reads, writes, Box::new(call))
     }
 }
 
@@ -51,6 +59,7 @@ impl<T: Element> Work<T> {
     /// A work with so many outputs.
     pub(crate) fn new(
         what: &str,
+        operations: usize,
         size: (usize, usize),
         tokens: usize,
         reads: Vec<Vec<T>>,
@@ -58,7 +67,7 @@ impl<T: Element> Work<T> {
         call: Call<T>,
     ) -> Work<T> {
         let writes = vec![vec![T::NAN; size.0 * size.1]; writes];
-        Work { what: what.to_owned(), size, tokens, reads, writes, in_place: false, call }
+        Work { what: what.to_owned(), operations, size, tokens, reads, writes, in_place: false, call }
     }
 
     /// Puts the input where the call will replace it.
