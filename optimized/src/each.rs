@@ -2,7 +2,7 @@
 
 #[cfg(kernels)]
 use crate::cuda::{self, Settings};
-use crate::{Backend, Error, Mask, parallel::over_rows};
+use crate::{Backend, Error, Mask, lanes::keep, parallel::over_rows};
 use core::ops::Range;
 use fearless_simd::{Level, Simd, dispatch};
 
@@ -65,7 +65,7 @@ fn block<const N: usize>(
         let out = &mut out[slots.start - first..slots.end - first][..n];
         for t in 0..n {
             let of_token = f(core::array::from_fn(|k| x[k][t]));
-            out[t] = if valid[t] { of_token } else { 0.0 };
+            out[t] = keep(of_token, valid[t]);
         }
     }
 }
