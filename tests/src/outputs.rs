@@ -20,9 +20,7 @@ impl Output {
         let module = self.function.rsplit_once("::").map_or(self.function, |(module, _)| module);
         format!("reference/src/{}.rs", module.replace("::", "/"))
     }
-}
 
-impl Output {
     /// The page of the book that explains it, such as `gae.md`: the one that its function names.
     pub fn page(&self) -> String {
         let stem = self.function.split_once("::").map_or(self.function, |(stem, _)| stem);

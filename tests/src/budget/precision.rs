@@ -66,12 +66,8 @@ impl Precision {
 
     /// The dtype of their arithmetic.
     pub fn name(self) -> &'static str {
-        match () {
-            () if self == Precision::F64 => "f64",
-            () if self == Precision::BF16 => "bf16",
-            () if self == Precision::F16 => "f16",
-            () => "f32",
-        }
+        let others = [(Precision::F64, "f64"), (Precision::BF16, "bf16"), (Precision::F16, "f16")];
+        others.iter().find(|(p, _)| *p == self).map_or("f32", |(_, name)| name)
     }
 
     /// The unit roundoff, theirs and ours together.

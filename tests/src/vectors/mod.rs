@@ -78,8 +78,8 @@ fn vector(term: &Term, case: Case, mistakes: &[Mistake]) -> Result<Vector, BadIn
 /// The case with every setting of its term, as it is used.
 fn stated(term: &Term, case: Case) -> Result<Case, BadInput> {
     let chosen = run::settings(&case)?;
-    let value = |key: &&str| chosen.setting(key).map(|setting| ((*key).to_owned(), setting.value.clone()));
-    Ok(Case { settings: term.keys.iter().filter_map(value).collect(), ..case })
+    let value = |key: &str| chosen.setting(key).map(|setting| (key.to_owned(), setting.value.clone()));
+    Ok(Case { settings: term.keys().filter_map(value).collect(), ..case })
 }
 
 /// The equations of a term's outputs, each once, and the files of the reference that they stand in.

@@ -15,13 +15,13 @@ use std::fmt::Write;
 const RULE: &str = "A number passes where |got - expected| <= tolerance, with the tolerance of the precision it was \
                     computed in; NaN and the infinities pass as themselves, and null is not compared. See README.md.";
 
-/// The whole file.
+/// The whole file, one space a level: with two, half of a file of numbers would be margin.
 pub(super) fn file(term: &Term, vectors: &[Vector], mistakes: &[Mistake]) -> String {
     let (labels, files) = equations(term);
     let list = |of: &[String]| of.iter().map(|x| text(x)).collect::<Vec<_>>().join(", ");
     let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
     let mut out = String::from("{\n");
-    let mut field = |name: &str, value: &str| _ = writeln!(out, "  {}: {value},", text(name));
+    let mut field = |name: &str, value: &str| _ = writeln!(out, " {}: {value},", text(name));
     field("$schema", &text("schema.json"));
     field("schema", "1");
     field("term", &text(term.stem));
@@ -32,14 +32,7 @@ pub(super) fn file(term: &Term, vectors: &[Vector], mistakes: &[Mistake]) -> Str
     field("settings", &settings(&shared));
     field("flags", &notes(vectors, mistakes));
     let cases: Vec<String> = vectors.iter().map(|vector| block(vector, &shared)).collect();
-    _ = write!(out, "  \"cases\": [\n{}\n  ]\n}}\n", cases.join(",\n"));
-    narrow(&out)
-}
-
-/// One space a level and not two: half of a file of numbers would be margin.
-fn narrow(text: &str) -> String {
-    let line = |line: &str| " ".repeat((line.len() - line.trim_start().len()) / 2) + line.trim_start() + "\n";
-    text.lines().map(line).collect()
+    out + &format!(" \"cases\": [\n{}\n ]\n}}\n", cases.join(",\n"))
 }
 
 /// One note a flag: where it shows, what is wrong, what it does in the first case that catches it, and who did it.
@@ -61,7 +54,7 @@ fn notes(vectors: &[Vector], mistakes: &[Mistake]) -> String {
         let outputs = joined(shown.map(|shown| shown.output.as_str()));
         let outputs: Vec<String> = outputs.split("; ").map(text).collect();
         all.push(format!(
-            "    {}: {{\n      \"outputs\": [{}],\n      \"mistake\": {},\n      \"effect\": {},\n      \"seen\": {}\n    }}",
+            "  {}: {{\n   \"outputs\": [{}],\n   \"mistake\": {},\n   \"effect\": {},\n   \"seen\": {}\n  }}",
             text(&mistake.flag),
             outputs.join(", "),
             text(&says),
@@ -69,7 +62,7 @@ fn notes(vectors: &[Vector], mistakes: &[Mistake]) -> String {
             text(&seen)
         ));
     }
-    if all.is_empty() { "{}".to_owned() } else { format!("{{\n{}\n  }}", all.join(",\n")) }
+    if all.is_empty() { "{}".to_owned() } else { format!("{{\n{}\n }}", all.join(",\n")) }
 }
 
 /// Each once, in their order.
@@ -97,7 +90,7 @@ fn rounded(x: f64) -> String {
 /// What most cases have of each setting: a case states the others.
 fn shared(term: &Term, vectors: &[Vector]) -> Vec<(String, String)> {
     let stated = || vectors.iter().flat_map(|vector| &vector.case.settings);
-    let of_key = |key: &&str| {
+    let of_key = |key: &str| {
         let mut counts: Vec<(&(String, String), usize)> = Vec::new();
         for setting in stated().filter(|(of, _)| of == key) {
             match counts.iter_mut().find(|(other, _)| *other == setting) {
@@ -108,7 +101,7 @@ fn shared(term: &Term, vectors: &[Vector]) -> Vec<(String, String)> {
         // Of two that are as frequent, the first.
         counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(setting, _)| setting.clone())
     };
-    term.keys.iter().filter_map(of_key).collect()
+    term.keys().filter_map(of_key).collect()
 }
 
 fn settings(all: &[(String, String)]) -> String {
@@ -119,25 +112,25 @@ fn settings(all: &[(String, String)]) -> String {
 
 fn block(vector: &Vector, shared: &[(String, String)]) -> String {
     let Vector { case, expected, f64s, f32s, flags } = vector;
-    let mut parts = vec![format!("      \"name\": {}", text(&case.name))];
-    parts.push(format!("      \"comment\": {}", text(&case.comment)));
+    let mut parts = vec![format!("   \"name\": {}", text(&case.name))];
+    parts.push(format!("   \"comment\": {}", text(&case.comment)));
     let inputs = case.inputs.iter().map(|tensor| (tensor.name.as_str(), input(tensor)));
-    parts.push(format!("      \"inputs\": {}", object(inputs, 6)));
+    parts.push(format!("   \"inputs\": {}", object(inputs, 3)));
     let own: Vec<_> = case.settings.iter().filter(|setting| !shared.contains(setting)).cloned().collect();
-    parts.push(format!("      \"settings\": {}", settings(&own)));
-    parts.push(format!("      \"expected\": {}", outputs(expected, exactly, 6)));
-    let mut tolerance = vec![format!("        \"f64\": {}", within(f64s))];
-    tolerance.extend(f32s.as_ref().map(|f32s| format!("        \"f32\": {}", within(f32s))));
-    parts.push(format!("      \"tolerance\": {{\n{}\n      }}", tolerance.join(",\n")));
+    parts.push(format!("   \"settings\": {}", settings(&own)));
+    parts.push(format!("   \"expected\": {}", outputs(expected, exactly, 3)));
+    let mut tolerance = vec![format!("    \"f64\": {}", within(f64s))];
+    tolerance.extend(f32s.as_ref().map(|f32s| format!("    \"f32\": {}", within(f32s))));
+    parts.push(format!("   \"tolerance\": {{\n{}\n   }}", tolerance.join(",\n")));
     let flags: Vec<String> = flags.keys().map(|flag| text(flag)).collect();
-    parts.push(format!("      \"flags\": [{}]", flags.join(", ")));
-    format!("    {{\n{}\n    }}", parts.join(",\n"))
+    parts.push(format!("   \"flags\": [{}]", flags.join(", ")));
+    format!("  {{\n{}\n  }}", parts.join(",\n"))
 }
 
 /// An object of arrays, one a line.
 fn object<'a>(fields: impl Iterator<Item = (&'a str, String)>, indent: usize) -> String {
     let pad = " ".repeat(indent);
-    let fields: Vec<String> = fields.map(|(name, value)| format!("{pad}  {}: {value}", text(name))).collect();
+    let fields: Vec<String> = fields.map(|(name, value)| format!("{pad} {}: {value}", text(name))).collect();
     format!("{{\n{}\n{pad}}}", fields.join(",\n"))
 }
 
@@ -146,20 +139,20 @@ fn input(tensor: &Tensor) -> String {
         Kind::Number => number(*x),
         _ => (*x as i64).to_string(),
     };
-    nested(&tensor.shape, &tensor.x.iter().map(write).collect::<Vec<_>>(), 8)
+    nested(&tensor.shape, &tensor.x.iter().map(write).collect::<Vec<_>>(), 4)
 }
 
 fn outputs(of: &Outputs, write: fn(Option<f64>) -> String, indent: usize) -> String {
     let value = |numbers: &Numbers| {
         let x: Vec<String> = numbers.x.iter().map(|x| write(*x)).collect();
-        nested(&numbers.shape, &x, indent + 2)
+        nested(&numbers.shape, &x, indent + 1)
     };
     object(of.iter().map(|(name, numbers)| (name.as_str(), value(numbers))), indent)
 }
 
 /// Tolerances on one line where each is one number or one row.
 fn within(of: &Outputs) -> String {
-    let shown = outputs(of, above, 8);
+    let shown = outputs(of, above, 4);
     let one_line =
         of.values().all(|numbers| numbers.shape.len() < 3 && numbers.shape.first().is_none_or(|b| *b == 1));
     if !one_line {
@@ -177,7 +170,7 @@ fn nested(shape: &[usize], x: &[String], indent: usize) -> String {
         [b, rest @ ..] => {
             let pad = " ".repeat(indent);
             let size = x.len() / b;
-            let rows = x.chunks(size.max(1)).map(|row| format!("{pad}  {}", nested(rest, row, indent + 2)));
+            let rows = x.chunks(size.max(1)).map(|row| format!("{pad} {}", nested(rest, row, indent + 1)));
             format!("[\n{}\n{pad}]", rows.collect::<Vec<_>>().join(",\n"))
         }
     }

@@ -1,5 +1,6 @@
 //! Gradients: of one loss in what it reads, and of the total in the logits.
 
+use super::policy_loss::{G7, of};
 use crate::vectors::case::{Case, case};
 
 const NAN: f64 = f64::NAN;
@@ -14,11 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// ρ and Â of each token, and the gradient of the policy loss alone.
 fn policy<const L: usize>(name: &str, comment: &str, ratio: [f64; L], adv: [f64; L]) -> Case {
-    case(name, comment)
-        .row("log_probs", [-1.0; L])
-        .row("old_log_probs", ratio.map(|ratio| -1.0 - libm::log(ratio)))
-        .row("advantages", adv)
-        .set("grad_of", "pg_loss")
+    of(name, comment, ratio, adv).set("grad_of", "pg_loss")
 }
 
 fn of_policy() -> Vec<Case> {
@@ -39,8 +36,6 @@ fn of_policy() -> Vec<Case> {
             .row("rollout_is_weights", [2.0, 0.25]),
     ]
 }
-
-const G7: ([f64; 6], [f64; 6]) = ([0.5, 1.5, 4.0, 0.5, 1.5, 4.0], [1.0, 1.0, 1.0, -1.0, -1.0, -1.0]);
 
 fn of_values() -> Vec<Case> {
     let g5 = |name: &str, comment: &str| {

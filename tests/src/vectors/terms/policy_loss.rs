@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// log π_old = −1 − log ρ and log π = −1, so that ρ is as said.
-fn of<const L: usize>(name: &str, comment: &str, ratio: [f64; L], adv: [f64; L]) -> Case {
+pub(super) fn of<const L: usize>(name: &str, comment: &str, ratio: [f64; L], adv: [f64; L]) -> Case {
     case(name, comment)
         .row("log_probs", [-1.0; L])
         .row("old_log_probs", ratio.map(|ratio| -1.0 - libm::log(ratio)))
@@ -44,7 +44,9 @@ fn figures() -> Vec<Case> {
     ]
 }
 
-const G7: ([f64; 6], [f64; 6]) = ([0.5, 1.5, 4.0, 0.5, 1.5, 4.0], [1.0, 1.0, 1.0, -1.0, -1.0, -1.0]);
+/// ρ and Â of figure G7.
+pub(super) const G7: ([f64; 6], [f64; 6]) =
+    ([0.5, 1.5, 4.0, 0.5, 1.5, 4.0], [1.0, 1.0, 1.0, -1.0, -1.0, -1.0]);
 
 fn bounds() -> Vec<Case> {
     let far = |name: &str, comment: &str| {
