@@ -300,7 +300,8 @@ def gradients(inputs, settings):
         if c["kl_loss"] != 0:
             k1 = kept(m, inputs["log_probs"] - inputs["ref_log_probs"])
             kind = s["kl_loss_kind"]
-            slope = k1 if kind in ("k2", "k1+", "k3+") else {"k1": 1, "abs": np.sign(k1), "k3": 1 - np.exp(-k1)}[kind]
+            straight = kind == "k2" or kind.endswith("+")
+            slope = k1 if straight else {"k1": 1, "abs": np.sign(k1), "k3": 1 - np.exp(-k1)}[kind]
             out["grad_log_probs"] = out["grad_log_probs"] + number(c["kl_loss"]) * share * slope
     if "values" in inputs:
         m_v, plain, clipped, beyond = squared_errors(inputs, s)
