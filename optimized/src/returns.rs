@@ -47,7 +47,7 @@ pub fn returns(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::each_token;
+    use crate::testing::{each_token, everywhere};
 
     #[test]
     fn a_return_is_the_advantage_plus_the_value() {
@@ -56,5 +56,11 @@ mod tests {
             |on, [adv, v_old, _], mask, out| returns(on, adv, v_old, mask, out),
             |[adv, v_old, _]| adv + v_old,
         );
+    }
+
+    #[test]
+    fn a_batch_without_rows_has_none() {
+        let mask = Mask::padded(&[], 0, 5).unwrap();
+        everywhere("returns", |on| assert_eq!(returns(on, &[], &[], &mask, &mut []), Ok(()), "{on}"));
     }
 }
