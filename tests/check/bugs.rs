@@ -13,7 +13,7 @@ use conformance::{
         step::Numbers,
     },
     dump::Inputs,
-    outputs::OUTPUTS,
+    outputs::{GRAD_LOGITS, OUTPUTS},
 };
 
 /// Mistakes that have the numbers of a choice or of another, whatever the inputs, each with why.
@@ -23,7 +23,6 @@ const ALIKE: &[(&str, &str)] = &[
         "|clip(V − R)| is at most |V − R|, so the larger error is the unclipped one: off too",
     ),
     ("OldValuesRecomputed", "a clip that never bites is no clip: value_clip_form = off has its numbers"),
-    ("ScorePastTheEnd", "on the valid tokens it is score_at = first-pad; the slot itself is not compared"),
 ];
 
 /// What rounding leaves of it depends on the order: it has a test of its own.
@@ -55,6 +54,8 @@ fn scenes() -> Vec<Scene> {
         rich.clone().tensor("attention_mask", &[4, 8], &observed).complete(),
         rich.clone().tensor("logits", &[4, 8, 6], &negative).complete(),
         rich.complete().littered(|_| f64::NAN),
+        // Nothing says what was paid to a slot of padding, nor that one was attended.
+        rich.without("attention_mask"),
     ]
 }
 
@@ -76,7 +77,8 @@ fn shown(finding: &Finding) -> Vec<String> {
 fn every_mistake_is_named_from_a_file_that_is_right_otherwise() {
     let scenes = scenes();
     let mut unnamed = Vec::new();
-    for bug in bugs().filter(|bug| bug.name != APART) {
+    // Those of the gradient of the logits are in a suite of their own: no output is as wide.
+    for bug in bugs().filter(|bug| bug.name != APART && bug.of != GRAD_LOGITS.name) {
         let alike = ALIKE.iter().any(|(name, _)| *name == bug.name);
         let mut all = Vec::new();
         let named_alone = scenes.iter().any(|scene| {

@@ -74,6 +74,19 @@ pub fn find(name: &str) -> Result<&'static Dialect, BadInput> {
     })
 }
 
+/// Coefficients that are stated with the sign that nobody means, one sentence each: a KL that is paid for, a value loss that
+/// is driven up, an entropy that is driven down.
+pub(super) fn turned(said: &Chosen) -> Vec<String> {
+    let stated = ["kl_coef", "kl_loss_coef", "vf_coef", "entropy_coef"].into_iter().filter_map(|key| {
+        let setting = said.setting(key).filter(|setting| setting.from != Source::Default)?;
+        let is_negative = setting.value.parse::<f64>().is_ok_and(|x| x < 0.0);
+        is_negative.then(|| {
+            format!("{key} is {} by the {}: its term has the other sign", plain(&setting.value), setting.from)
+        })
+    });
+    stated.collect()
+}
+
 impl Dialect {
     /// Every setting that it has: what its code does, what its configuration has, and what follows from that.
     pub fn settings(&self) -> Vec<Says> {

@@ -158,7 +158,8 @@ pub struct Report {
     pub not_covered: Vec<(&'static str, String)>,
     /// Outputs of the file that nothing could be compared with.
     pub skipped: Vec<&'static str>,
-    /// What a flag or the file states otherwise than the dialect that is named does, one sentence each.
+    /// What a flag or the file states otherwise than the dialect that is named does, or with the sign that no coefficient has;
+    /// one sentence each.
     pub departures: Vec<String>,
     /// What the dialect that is named does though it is a mistake, one sentence each: it passes.
     pub deviations: Vec<String>,

@@ -28,6 +28,7 @@ pub mod step;
 use crate::{
     budget::Precision,
     dump::{BadInput, Dump, error::bad},
+    outputs::GRAD_LOGITS,
 };
 pub use finding::{Finding, Fit, Report};
 use search::Search;
@@ -98,16 +99,27 @@ pub fn check_as(dump: &Dump, flags: &[(String, String)], asked: &Asked) -> Resul
         not_inferred,
         consistent: if dialect.is_none() { search.consistent() } else { Vec::new() },
         deviations: dialect.map_or_else(Vec::new, |dialect| search.deviations(dialect, &findings)),
-        departures: dialect.map_or_else(Vec::new, |dialect| dialect.departures(&said)),
+        departures: [dialect.map_or_else(Vec::new, |of| of.departures(&said)), dialects::turned(&said)]
+            .concat(),
         contradictions: search.contradictions(&findings),
-        masked: search.masked(),
+        masked: masked(dump, &search)?,
         chosen: chosen.clone(),
         findings,
     })
 }
 
+/// Outputs that are not 0 in masked slots, `grad_logits` too: how many of them, and of how many.
+fn masked(dump: &Dump, search: &Search) -> Result<Vec<(&'static str, usize, usize)>, BadInput> {
+    let mut masked = search.masked();
+    if let Some(own) = dump.output_rows(GRAD_LOGITS.name) {
+        let (not_0, of) = search.step.masked_logits(own)?;
+        masked.extend((not_0 > 0).then_some((GRAD_LOGITS.name, not_0, of)));
+    }
+    Ok(masked)
+}
+
 /// The outputs in the order of the step.
 fn in_order() -> impl Iterator<Item = &'static str> {
-    let last = [crate::outputs::GRAD_LOGITS.name];
+    let last = [GRAD_LOGITS.name];
     crate::outputs::OUTPUTS.iter().map(|output| output.name).chain(last)
 }

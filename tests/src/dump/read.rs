@@ -118,6 +118,13 @@ impl Dump {
         tensor::matrix(&mut stream, 0, of, take).map(Some)
     }
 
+    /// Token ids of every slot as they stand, masked ones too; none where they cannot be read.
+    pub(crate) fn every_action(&self) -> Option<DMatrix<i64>> {
+        let mut stream = self.stream("actions")?;
+        let of = tensor::id(stream.tensor()).ok()?;
+        tensor::matrix(&mut stream, 0, of, |_, id: i64| Ok(id)).ok()
+    }
+
     /// The logits, to be read row by row.
     pub(crate) fn logits(&self) -> Option<Logits> {
         Some(Logits::new(Rows::new(self.stream("logits")?)))

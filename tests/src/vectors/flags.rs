@@ -12,6 +12,7 @@ use crate::{
         step::{self, Step},
     },
     dump::BadInput,
+    outputs::GRAD_LOGITS,
     report::difference,
 };
 use reference::Mask;
@@ -165,6 +166,10 @@ impl Mistake {
             let Ok(chosen) = dump.choose(&flags) else { return Ok(None) };
             let Ok(step) = Step::load(dump, &chosen, p) else { return Ok(None) };
             let s = chosen.settings.as_listed();
+            let step = match self.of {
+                of if of == GRAD_LOGITS.name && dump.logits().is_some() => step.probing_all()?,
+                _ => step,
+            };
             let made = match self.wrong {
                 Wrong::Bug(bug) => (bug.make)(&step, &s),
                 Wrong::Choice(..) => step.output(self.of, &s),
@@ -177,12 +182,22 @@ impl Mistake {
 
 /// The numbers of the slots that are compared.
 fn row_major(numbers: step::Numbers, mask: &Mask) -> Option<Vec<Option<Approx>>> {
-    if let step::Numbers::Scalar(x) = numbers {
-        return Some(vec![Some(x)]);
+    let (b, t_len) = mask.shape();
+    let slots = (0..b).flat_map(|row| (0..t_len).map(move |t| (row, t)));
+    match numbers {
+        step::Numbers::Scalar(x) => Some(vec![Some(x)]),
+        step::Numbers::PerToken(grid) => Some(slots.map(|slot| mask.has(slot).then(|| grid[slot])).collect()),
+        // One row for each token, in the order of its slots.
+        step::Numbers::Logits(rows) => {
+            let vocab = rows.first()?.len();
+            let mut rows = rows.into_iter();
+            let of_slot = |slot| match mask.has(slot) {
+                true => rows.next().map(|row| row.into_iter().map(Some).collect()),
+                false => Some(vec![None; vocab]),
+            };
+            slots.map(of_slot).collect::<Option<Vec<Vec<_>>>>().map(|rows| rows.concat())
+        }
     }
-    let step::Numbers::PerToken(grid) = numbers else { return None };
-    let slots = (0..grid.nrows()).flat_map(|row| (0..grid.ncols()).map(move |t| (row, t)));
-    Some(slots.map(|slot| mask.has(slot).then(|| grid[slot])).collect())
 }
 
 /// The tolerances of a case, by precision: f64, and f32 where every number of it lies in its range.

@@ -1,6 +1,6 @@
 //! Mistakes of the recursion of GAE: `eq:td-residual`, `eq:gae-recursion`.
 
-use super::{Bug, bug, next, per_token};
+use super::{Bug, before, bug, nearest, next, per_token};
 use crate::{
     budget::{self, Approx, Grid},
     check::step::{Numbers, Step},
@@ -24,11 +24,8 @@ pub(super) const BUGS: &[Bug] = &[
         "token t is paid the reward of token t − 1",
         "openai/spinningup#50 (B29)",
         |step, s| {
-            let (r, mask) = (step.rewards(s)?, &step.inputs.value_mask);
-            let before =
-                |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().rfind(|before| *before < t);
-            let late = step.p.each(mask, |slot| before(slot).map_or(step.p.given(0.0), |t| r[(slot.0, t)]));
-            gae(step, s, &late, None)
+            let r = step.rewards(s)?;
+            gae(step, s, &before(step, &step.inputs.value_mask, &r), None)
         },
     ),
     of_gae(
@@ -38,6 +35,16 @@ pub(super) const BUGS: &[Bug] = &[
         |step, s| {
             let v = step.read(step.inputs.old_values.as_ref())?;
             gae(step, s, &step.rewards(s)?, Some(&next(step, &step.inputs.value_mask, &v)))
+        },
+    ),
+    of_gae(
+        "ValueOneLate",
+        "V of the token before stands for V: the values are shifted to the right once too often",
+        "",
+        |step, s| {
+            let r = step.rewards(s)?;
+            let forms = late_values(step)?.map(|v| gae(step, s, &r, Some(&v)));
+            nearest(step, "advantages_raw", forms)
         },
     ),
     of_gae(
@@ -67,6 +74,10 @@ pub(super) const BUGS: &[Bug] = &[
     of_gae("GammaForgottenInCarry", "λ alone discounts what is carried back", "", |step, s| {
         let (gamma, lambda) = (step.p.setting(s.gamma), step.p.setting(s.lambda));
         (s.gamma != 1.0).then(|| recursion(step, s, |of| (of.r + gamma * of.v_next) - of.v, |_| lambda))?
+    }),
+    of_gae("NextValueForgotten", "δ is r − V: γ V' is missing", "", |step, s| {
+        let decay = decay(step, s);
+        recursion(step, s, |of| of.r - of.v, |_| decay)
     }),
     of_gae("ValuesNotSubtracted", "δ is r + γ V': − V is missing", "", |step, s| {
         let (gamma, decay) = (step.p.setting(s.gamma), decay(step, s));
@@ -127,6 +138,24 @@ const fn of_gae(
     make: fn(&Step, &Settings) -> Option<Numbers>,
 ) -> Bug {
     bug(name, "advantages_raw", says, seen, make)
+}
+
+/// V of the token before, and before the first of a row: 0, its own V, or V of the row's last, as a roll has it.
+pub(super) fn late_values(step: &Step) -> Option<[Grid; 3]> {
+    let (mask, v) = (&step.inputs.value_mask, step.read(step.inputs.old_values.as_ref())?);
+    let late = before(step, mask, &v);
+    let begun = |of: fn(&[usize]) -> Option<&usize>| {
+        let mut late = late.clone();
+        for row in 0..mask.shape().0 {
+            let tokens = mask.tokens_of(row);
+            if let (Some(first), Some(from)) = (tokens.first(), of(&tokens)) {
+                late[(row, *first)] = v[(row, *from)];
+            }
+        }
+        late
+    };
+    let (own, rolled) = (begun(<[usize]>::first), begun(<[usize]>::last));
+    Some([late, own, rolled])
 }
 
 /// γλ.

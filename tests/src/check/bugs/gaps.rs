@@ -161,7 +161,7 @@ fn kept(step: &Step, x: &Grid) -> Grid {
 
 /// Rewards with the score at the slot after the last token, or at the last where there is none after it; the KL of
 /// that slot is its own.
-fn past_the_end(step: &Step, s: &Settings) -> Option<Grid> {
+pub(super) fn past_the_end(step: &Step, s: &Settings) -> Option<Grid> {
     let (inputs, penalty, kl) = (&step.inputs, step.p.setting(-s.beta_kl), kl(step, s)?);
     let scores = inputs.scores.as_ref().filter(|scores| scores.ncols() == 1)?;
     let with = inputs.mask.with_first_pad();

@@ -3,7 +3,10 @@
 use super::{Bug, bug, nearest, next, per_token};
 use crate::{
     budget::{self, Approx, Precision},
-    check::step::{Numbers, Step},
+    check::{
+        compare::slots,
+        step::{Numbers, Step},
+    },
 };
 use reference::Settings;
 
@@ -17,6 +20,12 @@ pub(super) const BUGS: &[Bug] = &[
             let logp = per_token(step.output("log_probs", s)?)?;
             Some(Numbers::PerToken(next(step, &step.inputs.mask, &logp)))
         },
+    ),
+    of_log_probs(
+        "NextTokenGathered",
+        "log π of token t + 1 by the logits of token t: the labels are shifted, and the logits are not",
+        "",
+        next_token,
     ),
     of_log_probs(
         "LogProbBeforeTemperature",
@@ -85,6 +94,28 @@ const fn of_log_probs(
     make: fn(&Step, &Settings) -> Option<Numbers>,
 ) -> Bug {
     bug(name, "log_probs", says, seen, make)
+}
+
+/// By each token's own logits the id that stands in the slot after it: 0 where that is masked, or whatever stands
+/// there; after the last column nothing, or the row's first, as a roll has it.
+fn next_token(step: &Step, s: &Settings) -> Option<Numbers> {
+    let (mask, ids) = (&step.inputs.mask, step.every_action()?);
+    let t_len = mask.shape().1;
+    let valid = |(row, t): (usize, usize)| (t + 1 < t_len && mask.has((row, t + 1))).then_some(t + 1);
+    let within = |(_, t): (usize, usize)| (t + 1 < t_len).then_some(t + 1);
+    let rolled = |(_, t): (usize, usize)| Some((t + 1) % t_len);
+    let rules: [&dyn Fn((usize, usize)) -> Option<usize>; 3] = [&valid, &within, &rolled];
+    let forms = rules.map(|after| {
+        let mut at = slots(mask);
+        let row = |z: &[f64], _: usize| {
+            let slot = at.next()?;
+            let id = after(slot).and_then(|t| usize::try_from(ids[(slot.0, t)]).ok());
+            let logp = id.and_then(|id| budget::log_softmax_row(step.p, z, s.tau).get(id).copied());
+            Some(logp.unwrap_or(step.p.given(0.0)))
+        };
+        step.each_row(row).map(Numbers::PerToken)
+    });
+    nearest(step, "log_probs", forms)
 }
 
 fn at_temperature(step: &Step, tau: f64) -> Option<Numbers> {

@@ -12,6 +12,7 @@
 //! | `whiten`, `returns` | what is made of them |
 //! | `policy`, `value`, `entropy`, `total` | the losses |
 //! | `counts`, `slopes` | what is logged beside them, and their gradients |
+//! | `logit_slopes` | the gradient of the logits, row by row |
 //! | `means` | sums over tokens, in all of them |
 
 mod counts;
@@ -19,6 +20,7 @@ mod ends;
 mod entropy;
 pub(super) mod gae;
 mod gaps;
+pub(super) mod logit_slopes;
 pub(super) mod logits;
 mod means;
 pub(super) mod policy;
@@ -51,6 +53,8 @@ pub struct Bug {
     pub seen: &'static str,
     /// The output with the mistake; none where the file lacks what it is made of, or cannot show it.
     pub make: fn(&Step, &Settings) -> Option<Numbers>,
+    /// One row of the gradient of the logits with the mistake, for a mistake of those, which are never held whole.
+    pub(super) row: Option<logit_slopes::OfRow>,
     /// Whether it is one.
     pub kind: Kind,
 }
@@ -80,7 +84,7 @@ pub(super) const fn bug(
     seen: &'static str,
     make: fn(&Step, &Settings) -> Option<Numbers>,
 ) -> Bug {
-    Bug { name, of, says, seen, make, kind: Kind::Mistake }
+    Bug { name, of, says, seen, make, row: None, kind: Kind::Mistake }
 }
 
 /// A formula that some trainer uses on purpose.
@@ -90,7 +94,7 @@ const fn form(bug: Bug) -> Bug {
 
 /// Every deviation, in the order of the step.
 pub fn bugs() -> impl Iterator<Item = &'static Bug> {
-    let terms: [&[Bug]; 14] = [
+    let terms: [&[Bug]; 15] = [
         logits::BUGS,
         reward::BUGS,
         gae::BUGS,
@@ -105,6 +109,7 @@ pub fn bugs() -> impl Iterator<Item = &'static Bug> {
         counts::BUGS,
         total::BUGS,
         slopes::BUGS,
+        logit_slopes::BUGS,
     ];
     terms.into_iter().flatten()
 }
@@ -139,6 +144,12 @@ pub(super) fn mask_of(like: &Mask, has: impl Fn((usize, usize)) -> bool) -> Mask
 fn next(step: &Step, mask: &Mask, x: &Grid) -> Grid {
     let after = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().find(|next| *next > t);
     step.p.each(mask, |slot| after(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
+}
+
+/// What stands at the slot of the mask before, 0 before the first.
+fn before(step: &Step, mask: &Mask, x: &Grid) -> Grid {
+    let before = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().rfind(|before| *before < t);
+    step.p.each(mask, |slot| before(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
 }
 
 /// A quantity with what the file has beneath the mask: its own output of that name, else the input.

@@ -1,6 +1,6 @@
 //! Mistakes of the returns: `eq:return`.
 
-use super::{Bug, bug, per_token};
+use super::{Bug, bug, gae::late_values, nearest, next, per_token};
 use crate::{
     budget::{self, Grid},
     check::step::{Numbers, Step},
@@ -52,7 +52,25 @@ pub(super) const BUGS: &[Bug] = &[
         "",
         |step, s| {
             let (raw, v) = (step.raw(s)?, step.read(step.inputs.values.as_ref())?);
-            Some(Numbers::PerToken(budget::returns(step.p, &raw, &v, &step.inputs.value_mask)))
+            onto(step, &raw, &v)
+        },
+    ),
+    of_returns(
+        "ValueOneEarly",
+        "Â + V of the next token: values[:, 1:] for values[:, :-1]",
+        "",
+        |step, s| {
+            let v = step.read(step.inputs.old_values.as_ref())?;
+            onto(step, &step.raw(s)?, &next(step, &step.inputs.value_mask, &v))
+        },
+    ),
+    of_returns(
+        "ValueOneLate",
+        "Â + V of the token before: the values are shifted to the right once too often",
+        "",
+        |step, s| {
+            let raw = step.raw(s)?;
+            nearest(step, "returns", late_values(step)?.map(|v| onto(step, &raw, &v)))
         },
     ),
     of_returns(
@@ -88,6 +106,10 @@ const fn of_returns(
 
 /// Something + the old values.
 fn added(step: &Step, adv: &Grid) -> Option<Numbers> {
-    let v_old = step.read(step.inputs.old_values.as_ref())?;
-    Some(Numbers::PerToken(budget::returns(step.p, adv, &v_old, &step.inputs.value_mask)))
+    onto(step, adv, &step.read(step.inputs.old_values.as_ref())?)
+}
+
+/// Something + values.
+fn onto(step: &Step, adv: &Grid, v: &Grid) -> Option<Numbers> {
+    Some(Numbers::PerToken(budget::returns(step.p, adv, v, &step.inputs.value_mask)))
 }

@@ -1,11 +1,11 @@
 //! Mistakes of the reward: `eq:kl`, `eq:score-at`, `eq:shaped-reward`.
 
-use super::{Bug, bug, form, mask_of, nearest, per_token};
+use super::{Bug, bug, form, gaps::past_the_end, mask_of, nearest, per_token};
 use crate::{
-    budget::{self, Grid},
+    budget::{self, Approx, Grid},
     check::{
         compare::slots,
-        step::{Numbers, Step},
+        step::{Numbers, Own, Step},
     },
     evaluate::reward_operands,
 };
@@ -47,9 +47,9 @@ pub(super) const BUGS: &[Bug] = &[
         "KlAdded",
         "β_kl KL is added to the reward and not taken off",
         "qiancheng0/ToolRL#52 (B74)",
-        |step, s| {
-            (s.beta_kl != 0.0)
-                .then(|| step.output("token_rewards", &Settings { beta_kl: -s.beta_kl, ..*s }))?
+        |step, s| match s.beta_kl {
+            0.0 => kl_added_by(step, s),
+            beta_kl => step.output("token_rewards", &Settings { beta_kl: -beta_kl, ..*s }),
         },
     ),
     of_rewards("KlUnweighted", "the KL is taken off whole: β_kl is forgotten", "", |step, s| {
@@ -117,6 +117,29 @@ pub(super) const BUGS: &[Bug] = &[
             any.then(|| step.output("token_rewards", &Settings { score_at: ScoreAt::LastAttended, ..*s }))?
         },
     ),
+    of_rewards(
+        "ScoreInTheLastColumn",
+        "the score stands in the last column, which is padding of a shorter row, and the mask takes it away: only rows that \
+         fill the width are paid",
+        "",
+        |step, s| {
+            let mask = &step.inputs.mask;
+            let is_short = |row: usize| mask.end(row) > 0 && mask.end(row) < mask.shape().1;
+            let any = (0..mask.shape().0).any(is_short);
+            let lost = any && one_per_row(step, s) && pays_the_pad(step) != Some(true);
+            let placed = placed(step, s).filter(|_| lost)?;
+            let kept = DMatrix::from_fn(placed.nrows(), placed.ncols(), |row, t| {
+                if is_short(row) { 0.0 } else { placed[(row, t)] }
+            });
+            Some(rewards(step, s, &kept))
+        },
+    ),
+    form(of_rewards(
+        "scaled-score",
+        "every score is paid times one number: over a running deviation, or by a constant",
+        "TRL 0.11 and NeMo-RL on demand",
+        scaled_score,
+    )),
     of_rewards(
         "ScorePastTheEnd",
         "the score stands on the slot after the last token, beside a KL of its own, and no token is paid it",
@@ -197,17 +220,53 @@ fn rewards(step: &Step, s: &Settings, placed: &DMatrix<f64>) -> Numbers {
     Numbers::PerToken(budget::reward(step.p, placed, kl.as_ref(), s.beta_kl, mask))
 }
 
+/// Whether something else than 0 stands in the slot after the last token of a row; none where the file lacks the rewards.
+fn pays_the_pad(step: &Step) -> Option<bool> {
+    let Own::PerToken(own) = step.own("token_rewards")? else { return None };
+    let mask = &step.inputs.mask;
+    let short = (0..mask.shape().0).filter(|row| mask.end(*row) > 0 && mask.end(*row) < mask.shape().1);
+    Some(short.into_iter().any(|row| own[(row, mask.end(row))] != 0.0))
+}
+
+/// What the file's own number says of a factor, at the token where it weighs most: (r − rest) / factor.
+fn fitted(step: &Step, rest: &Grid, factor: &Grid) -> Option<Approx> {
+    let Own::PerToken(own) = step.own("token_rewards")? else { return None };
+    let mask = &step.inputs.value_mask;
+    // One number alone is met by some factor.
+    let weighs = |slot: &(usize, usize)| factor[*slot].value != 0.0 && own[*slot].is_finite();
+    let at: Vec<_> = slots(mask).filter(weighs).collect();
+    let size = |slot: &(usize, usize)| factor[*slot].value.abs();
+    let most = *at.iter().filter(|_| at.len() > 1).max_by(|a, b| size(a).total_cmp(&size(b)))?;
+    Some((step.p.given(own[most]).once() - rest[most]) / factor[most])
+}
+
+/// β_kl KL added where no β_kl is stated: by the one that the file's own numbers have.
+fn kl_added_by(step: &Step, s: &Settings) -> Option<Numbers> {
+    let (kl, placed) = (step.grid("kl", s)?, step.p.read(&placed(step, s)?));
+    let beta = fitted(step, &placed, &kl).filter(|beta| beta.value > beta.off)?;
+    Some(Numbers::PerToken(step.p.each(&step.inputs.value_mask, |slot| placed[slot] + beta * kl[slot])))
+}
+
+/// By the factor that the file's own numbers have; ½ where they have none.
+fn scaled_score(step: &Step, s: &Settings) -> Option<Numbers> {
+    let placed = placed(step, s).filter(|_| one_per_row(step, s))?;
+    let penalty = per_token(rewards(step, s, &placed.map(|_| 0.0)))?;
+    let score = step.p.read(&placed);
+    let own = fitted(step, &penalty, &score).filter(|by| by.value > by.off)?;
+    let by = if (own.value - 1.0).abs() <= own.off { step.p.setting(0.5) } else { own };
+    Some(Numbers::PerToken(step.p.each(&step.inputs.value_mask, |slot| penalty[slot] + by * score[slot])))
+}
+
 /// As where the first pad is scored, which is told from it by the KL of that slot: there it is 0.
 fn score_past_the_end(step: &Step, s: &Settings) -> Option<Numbers> {
-    let (mask, inputs) = (&step.inputs.mask, &step.inputs);
+    let mask = &step.inputs.mask;
     let with = mask.with_first_pad();
     let pad = |slot: (usize, usize)| with.has(slot) && !mask.has(slot);
     let [old, logp_ref] = [step.beneath("old_log_probs")?, step.beneath("ref_log_probs")?];
     let own_kl = slots(&with).any(|slot| pad(slot) && old[slot] != logp_ref[slot]);
-    if s.beta_kl == 0.0 || !own_kl || s.score_at == ScoreAt::FirstPad || !one_per_row(step, s) {
+    let is_paid = pays_the_pad(step) != Some(false) && one_per_row(step, s);
+    if s.beta_kl == 0.0 || !own_kl || s.score_at == ScoreAt::FirstPad || !is_paid {
         return None;
     }
-    let at = Settings { score_at: ScoreAt::FirstPad, ..*s };
-    let placed = reward_operands(inputs.scores.as_ref()?, None, inputs).placed(&at);
-    Some(rewards(step, s, &placed))
+    past_the_end(step, s).map(Numbers::PerToken)
 }

@@ -37,7 +37,7 @@ pub const ROWS: &[Row] = &[
     row("B7", By(&["ScoreUnderTheMask"])),
     row("B8", Choice("gap")),
     row("B9", By(&["GapRewardsRead"])),
-    row("B10", By(&["ValueOneEarly"])),
+    row("B10", By(&["ValueOneEarly", "ValueOneLate"])),
     row("B11", By(&["EveryRowBootstrapped"])),
     row("B12", By(&["MeanOverPadding"])),
     row("B13", By(&["NanBeneathTheMask"])),

@@ -9,7 +9,7 @@ use crate::{
     },
     dump::Key,
 };
-use reference::Settings;
+use reference::{ScoreAt, Settings};
 
 /// Keys that move the masks that inputs are read under, the ends of episodes or the ranks.
 const MOVING: [&str; 4] = ["score_at", "listing", "done_at", "whiten_over"];
@@ -52,9 +52,13 @@ impl<'s> Under<'s> {
         self.step.at(self.search.precision(output)).with(mistakes).output(output, &self.settings)
     }
 
-    /// The file's numbers against these, under the mask of the file as it is read.
+    /// The file's numbers against these, under the mask of the file as it is read. Where the first pad is paid the
+    /// reward of that slot is compared too: a score that nobody is paid has the same numbers elsewhere.
     pub(super) fn compared_with(&self, output: &'static str, numbers: &Numbers) -> Option<Compared> {
-        compare(&self.search.step.at(self.search.precision(output)), output, numbers)
+        let pays_pads = output == "token_rewards" && self.settings.score_at == ScoreAt::FirstPad;
+        let with_pads = || self.search.step.inputs.mask.with_first_pad() == self.step.inputs.value_mask;
+        let step = if pays_pads && with_pads() { &self.step } else { &self.search.step };
+        compare(&step.at(self.search.precision(output)), output, numbers)
     }
 
     /// The file's numbers against an output with these mistakes.

@@ -59,6 +59,11 @@ impl Step {
         self.beneath.read[at].get_or_init(read).as_ref()
     }
 
+    /// The ids of every slot, masked ones too, whatever stands there.
+    pub fn every_action(&self) -> Option<DMatrix<i64>> {
+        self.beneath.dump.every_action()
+    }
+
     /// One number a token from its row of logits and its action; none where the file lacks them, or for any token.
     pub fn each_row(&self, mut of_row: impl FnMut(&[f64], usize) -> Option<Approx>) -> Option<Grid> {
         let (mask, actions) = (&self.inputs.mask, self.inputs.actions.as_ref()?);
