@@ -5,6 +5,7 @@ mod choices;
 mod claims;
 mod dialects;
 mod figures;
+mod forms;
 mod gradient;
 mod hostile;
 mod inferred;
