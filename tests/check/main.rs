@@ -16,5 +16,6 @@ mod peers;
 mod ranks;
 mod scene;
 mod strangers;
+mod ties;
 mod unstated;
 mod upstream;

@@ -173,6 +173,8 @@ pub struct Report {
     pub not_inferred: bool,
     /// One choice at two values in one file, one sentence each.
     pub contradictions: Vec<String>,
+    /// What gradients follow where two branches meet, one sentence for each rule.
+    pub ties: Vec<String>,
     /// Outputs that are not 0 in masked slots: how many of them, and of how many.
     pub masked: Vec<(&'static str, usize, usize)>,
 }

@@ -11,6 +11,7 @@
 //! | `search` | the explanations with the fewest changes, and what the numbers say of every choice |
 //! | [`mod@finding`] | what is said of a file, and of each output |
 //! | [`place`] | where unexplained numbers differ, and how |
+//! | `ties` | the rule of a framework that a gradient follows where two branches meet |
 //!
 //! An explanation is a file's numbers met within their budget by another value of a choice, by a known mistake, or by
 //! both. Those with the fewest changes are shown, all of them: what fits equally is not told apart by guessing.
@@ -24,6 +25,7 @@ pub mod not_covered;
 pub mod place;
 mod search;
 pub mod step;
+mod ties;
 
 use crate::{
     budget::Precision,
@@ -91,6 +93,10 @@ pub fn check_as(dump: &Dump, flags: &[(String, String)], asked: &Asked) -> Resul
     let inferred = search.in_use(&findings);
     let not_inferred = inferred.is_none();
     let (in_use, open) = inferred.unwrap_or_default();
+    let ties = |finding: &Finding| {
+        let s = ties::met_by(dump, &flags, &chosen, finding)?;
+        Some(ties::followed(&search.step, finding, &s))
+    };
     Ok(Report {
         not_covered,
         skipped,
@@ -102,6 +108,7 @@ pub fn check_as(dump: &Dump, flags: &[(String, String)], asked: &Asked) -> Resul
         departures: [dialect.map_or_else(Vec::new, |of| of.departures(&said)), dialects::turned(&said)]
             .concat(),
         contradictions: search.contradictions(&findings),
+        ties: findings.iter().filter_map(ties).flatten().collect(),
         masked: masked(dump, &search)?,
         chosen: chosen.clone(),
         findings,

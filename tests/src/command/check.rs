@@ -229,6 +229,7 @@ fn of_the_file(report: &Report) -> Vec<String> {
     if report.not_inferred {
         lines.push("The file is too large to try every value of every choice.".to_owned());
     }
+    lines.extend(report.ties.iter().map(|said| format!("Where two branches meet: {said}.")));
     lines.extend(report.contradictions.iter().map(|said| format!("Not one choice: {said}.")));
     lines.extend(
         report

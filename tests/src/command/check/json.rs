@@ -10,6 +10,7 @@
 //! | `departures`, `deviations` | of the dialect that was named, and of its own code from the equations |
 //! | `consistent_with` | trainers whose code has every number |
 //! | `in_use`, `open` | choices that the numbers have made, and those that they leave open, with what would tell |
+//! | `ties` | what gradients follow where two branches meet |
 //! | `contradictions` | one choice at two values in one file |
 //! | `not_0_in_masked_slots` | outputs with something else there, which is not judged |
 //! | `settings`, `ignored_settings` | each with where it is from; metadata that is no setting |
@@ -54,6 +55,7 @@ pub(super) fn report(file: &str, report: &Report) -> String {
         "in_use": report.in_use.iter().map(|of| (of.key.to_owned(), json!(of.value))).collect::<Map<_, _>>(),
         "open": report.open.iter().map(open).collect::<Vec<_>>(),
         "too_large_to_infer": report.not_inferred,
+        "ties": report.ties,
         "contradictions": report.contradictions,
         "not_0_in_masked_slots": report.masked.iter().map(masked).collect::<Vec<_>>(),
         "settings": settings,
