@@ -55,6 +55,23 @@ fn two_rules_in_one_file_are_both_said() {
     assert!(report.ties.iter().all(|said| said.starts_with("at 1 tie grad_values is ")), "{:?}", report.ties);
 }
 
+/// A third token inside its range says that ½ stands before the loss; the tie is read under that.
+#[test]
+fn a_tie_is_read_by_the_convention_that_the_file_follows() {
+    let file = Scene::default()
+        .row("values", &[0.75, 0.25, 0.5])
+        .row("old_values", &[0.5, 0.5, 0.5])
+        .row("returns", &[2.0, -1.0, 1.0])
+        .says("grad_of", "vf_loss")
+        .says("cliprange_value", "0.25")
+        .says("value_clip_form", "max");
+    let slopes = [-1.25, 1.25, -0.5].map(|whole| whole / 3.0);
+    let report = file.row("grad_values", &[0.75 * slopes[0], 0.75 * slopes[1], slopes[2]]).report();
+    assert!(!failed(&report));
+    let [said] = report.ties.as_slice() else { panic!("{:?}", report.ties) };
+    assert!(said.starts_with("at 2 ties grad_values is ¾ of the unclipped branch: "), "{said}");
+}
+
 /// Inside the range both errors are one number, and every rule gives its whole slope: no tie that a gradient could show.
 #[test]
 fn away_from_its_bounds_a_clip_has_no_tie() {
