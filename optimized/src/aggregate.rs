@@ -2,11 +2,13 @@
 
 #[cfg(kernels)]
 #[path = "aggregate/cuda.rs"]
-mod device;
+pub(crate) mod device;
 mod divisors;
 #[cfg(test)]
 mod tests;
 
+#[cfg(kernels)]
+pub(crate) use device::launch as tile_sums;
 pub(crate) use divisors::Divisors;
 
 #[cfg(kernels)]

@@ -2,7 +2,7 @@
 
 #[cfg(kernels)]
 #[path = "reward/cuda.rs"]
-mod device;
+pub(crate) mod device;
 #[cfg(test)]
 mod tests;
 

@@ -145,6 +145,13 @@ impl Sum {
         }
     }
 
+    /// The part of `b` rows from `first` on, by its largest nodes in their order.
+    #[cfg(kernels)]
+    pub(crate) fn of_nodes(first: u64, b: u64, values: Vec<f32>) -> Sum {
+        let places = largest_nodes(first, b).into_iter().zip(values);
+        Sum { nodes: places.map(|((level, index), value)| Node { level, index, value }).collect() }
+    }
+
     /// The sum of all rows of this part; +0 where there is none. Only for a part that begins with row 0 is it
     /// the batch's: elsewhere an odd last node would have had another partner.
     pub fn finish(&self) -> f32 {
@@ -152,6 +159,26 @@ impl Sum {
         let last = nodes.next().unwrap_or(0.0);
         one_nan(nodes.fold(last, |sum, node| node + sum))
     }
+}
+
+/// Level and index of the largest complete nodes of `b` rows from `first` on, in the order of their rows.
+#[cfg(kernels)]
+pub(crate) fn largest_nodes(first: u64, b: u64) -> Vec<(u32, u64)> {
+    let (mut nodes, mut after) = (Vec::new(), Vec::new());
+    let (mut level, mut index, mut end) = (0, first, first + b);
+    while index < end {
+        if index % 2 == 1 {
+            nodes.push((level, index));
+            index += 1;
+        }
+        if index < end && end % 2 == 1 {
+            end -= 1;
+            after.push((level, end));
+        }
+        (level, index, end) = (level + 1, index / 2, end / 2);
+    }
+    nodes.extend(after.into_iter().rev());
+    nodes
 }
 
 impl From<Sum> for Vec<(u32, u64, u32)> {

@@ -2,7 +2,7 @@
 
 #[cfg(kernels)]
 #[path = "total_loss/cuda.rs"]
-mod device;
+pub(crate) mod device;
 #[cfg(test)]
 mod tests;
 
@@ -87,7 +87,8 @@ pub fn kl_loss_sums(
     #[cfg(kernels)]
     if let Some(device) = on.device() {
         let on_top = out.put == Put::Add;
-        let sum = device::kl_loss(device, [logp, logp_ref], mask, (estimate, grad), &divisors, c, on_top, to);
+        let sum =
+            device::host_kl_loss(device, [logp, logp_ref], mask, (estimate, grad), &divisors, c, on_top, to);
         return Ok(AggregateSums { sum: sum.map_err(|err| err.by(OP))?, counts: mask.counts() });
     }
     let Passed { sums: [sum], counted: [], counts } = pass(

@@ -57,6 +57,18 @@ impl Divisors {
         })
     }
 
+    /// What the tree is divided by, one after the other.
+    #[cfg(kernels)]
+    pub(crate) fn all(&self) -> [f32; 2] {
+        match self.agg {
+            Agg::TokenMean => [self.tokens, 1.0],
+            Agg::TokenSum => [1.0, 1.0],
+            Agg::SeqMeanTokenSum { .. } | Agg::SeqMeanTokenMean { .. } => [self.sequences, 1.0],
+            Agg::SeqMeanTokenSumNorm { .. } => [self.sequences, self.scale],
+            Agg::TokenSumNorm { .. } => [self.scale, 1.0],
+        }
+    }
+
     /// The rows that a mean over rows' means counts; none in the other modes, where all tokens weigh the same.
     #[cfg(kernels)]
     pub(crate) fn by_row(&self) -> Option<f32> {

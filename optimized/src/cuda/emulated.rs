@@ -22,16 +22,35 @@ unsafe extern "C" {
 /// The emulation is one machine, which runs one kernel at a time.
 static MACHINE: Mutex<()> = Mutex::new(());
 
-pub(super) fn launch<A: Plain>(kernel: &str, blocks: u32, args: &A) -> Result<(), String> {
-    let name = CString::new(kernel).map_err(|err| err.to_string())?;
-    let _one_at_a_time = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: `name` is a string of C and `args` holds so many bytes, which are what the kernel takes: it compares the
-    // size. The addresses in it are of buffers that the caller keeps. What it gives is null or a string of C that stands
-    // until the next launch.
-    unsafe {
-        let said =
-            ppo_emulation_launch(name.as_ptr(), blocks, core::ptr::from_ref(args).cast(), size_of::<A>());
-        if said.is_null() { Ok(()) } else { Err(CStr::from_ptr(said).to_string_lossy().into_owned()) }
+/// A kernel with its arguments, to be run now or later, and again.
+#[derive(Debug)]
+pub(super) struct Launch {
+    kernel: &'static str,
+    blocks: u32,
+    args: Vec<u64>,
+    bytes: usize,
+}
+
+impl Launch {
+    pub(super) fn new<A: Plain>(kernel: &'static str, blocks: u32, args: &A) -> Launch {
+        let bytes = size_of::<A>();
+        let mut copy = vec![0; bytes.div_ceil(8)];
+        // SAFETY: there is room for its bytes, of which some may be between its fields.
+        unsafe { core::ptr::from_ref(args).copy_to_nonoverlapping(copy.as_mut_ptr().cast(), 1) };
+        Launch { kernel, blocks, args: copy, bytes }
+    }
+
+    pub(super) fn run(&self) -> Result<(), String> {
+        let name = CString::new(self.kernel).map_err(|err| err.to_string())?;
+        let _one_at_a_time = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: `name` is a string of C and `args` holds so many bytes, which are what the kernel takes: it compares the
+        // size. The addresses in it are of memory that the caller keeps. What it gives is null or a string of C that
+        // stands until the next launch.
+        unsafe {
+            let said =
+                ppo_emulation_launch(name.as_ptr(), self.blocks, self.args.as_ptr().cast(), self.bytes);
+            if said.is_null() { Ok(()) } else { Err(CStr::from_ptr(said).to_string_lossy().into_owned()) }
+        }
     }
 }
 

@@ -1,19 +1,73 @@
 //! Kernels on a device: an NVIDIA GPU, or an emulation of the CUDA that they are written in. What a term launches stands
-//! in its own folder, `kernel.cu` beside `lanes.rs`; this is what all of them need.
+//! in its own folder, `kernel.cu` beside `lanes.rs`; this is what all of them need, and what a program needs whose arrays
+//! are on the device already.
+//!
+//! [`Backend::Cuda`](crate::Backend::Cuda) copies each call's arrays to the device and its results back. Where they should
+//! stay there: a [`Stream`], new or the caller's; a [`Batch`], which is the mask, copied once; arrays as [`Buffer`]s or, by
+//! their addresses, as another framework's ([`View::from_raw`]). The functions here are the terms, with the names of the
+//! crate's own and its arguments in its order. Each asks its stream for kernels and comes back: it allocates nothing,
+//! copies nothing and waits for nothing. Outputs are the caller's, one number that a loss is among them; what a call needs
+//! beside them it takes from the scratch, [`Batch::scratch_len`] numbers that calls on one stream share. So a whole step may be
+//! recorded as one graph ([`Stream::record`]) and replayed. Where the crate's functions refuse what stands in an array (an
+//! action outside the vocabulary, a λ outside its range), these do not look, and say what comes of it.
+//!
+//! ```
+//! use optimized::{Agg, Backend, Half, Mask, ValueClip, cuda::{Batch, Buffer, Stream, ValueOut, value_loss}};
+//!
+//! let mask = Mask::padded(&[true, true, false], 1, 3)?;
+//! for on in Backend::available().into_iter().filter(|on| on.is_device()) {
+//!     let on = Stream::new(on)?;
+//!     let batch = Batch::new(&on, &mask)?;
+//!     let (v, ret) = (Buffer::new(&on, &[1.0f32, 0.5, 9.0])?, Buffer::new(&on, &[0.0f32, 0.5, 9.0])?);
+//!     let mut scratch = Buffer::room(&on, batch.scratch_len())?;
+//!     let mut figures = Buffer::room(&on, 2)?;
+//!     let out = ValueOut { per_token: None, grad: None, figures: figures.view_mut() };
+//!     let (form, agg, half) = (ValueClip::Off, Agg::TokenSum, Half::Yes);
+//!     let (v, ret, scratch) = (v.view(), ret.view(), scratch.view_mut());
+//!     value_loss(&on, v, v, ret, &batch, 0.2, form, agg, half, out, scratch)?;
+//!     assert_eq!(figures.read(&on)?[0], 0.5);
+//! }
+//! # Ok::<(), optimized::Error>(())
+//! ```
 
 mod batch;
 #[cfg(emulated)]
 mod emulated;
+mod memory;
 #[cfg(feature = "cuda")]
 mod nvidia;
 mod prelude;
 #[cfg(test)]
+mod resident;
+mod stream;
+mod terms;
+#[cfg(test)]
 mod tests;
+mod totals;
 
-pub(crate) use batch::{Batch, Out, Rows, Settings, Weight, each};
+pub use batch::Batch;
+pub use memory::{Buffer, Grad, Plain, View, ViewMut};
+pub use stream::{Graph, Stream};
+
+pub(crate) use batch::{Each, Rows, Settings, Weight, each};
+pub(crate) use memory::{Address, Out, Place};
+pub(crate) use totals::{By, Work};
+
+pub use crate::{
+    aggregate::device::{aggregate, aggregate_grad},
+    gae::cuda::{Ends, GaeOut, Lambda, gae},
+    policy_loss::cuda::{PolicyOut, policy_loss},
+    token_pass::cuda::{
+        Logits, LogitsMut, TokenOut, TokenStats, token_pass, token_pass_grad, token_pass_grad_in_place,
+    },
+    total_loss::device::{KlOut, kl_loss, total_loss},
+    value_loss::cuda::{ValueOut, value_loss},
+    whiten::cuda::whiten,
+};
+pub use terms::{kl, place_scores, returns, reward};
 
 use crate::Error;
-use core::{fmt, marker::PhantomData};
+use core::fmt;
 
 /// The terms that have a kernel.
 pub(crate) const TERMS: &[&str] = &[
@@ -46,84 +100,6 @@ enum Kind {
     Nvidia(&'static nvidia::Nvidia),
 }
 
-/// Device memory by its address: 0 where an operand is not there. A field of a kernel's arguments.
-#[derive(Debug)]
-#[repr(transparent)]
-pub(crate) struct Address<T>(u64, PhantomData<*const T>);
-
-impl<T> Clone for Address<T> {
-    fn clone(&self) -> Address<T> {
-        *self
-    }
-}
-
-impl<T> Copy for Address<T> {}
-
-impl<T> Address<T> {
-    pub(crate) const NONE: Address<T> = Address(0, PhantomData);
-
-    pub(crate) fn is_none(self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// Numbers that a kernel reads or writes, and structs of nothing else.
-///
-/// # Safety
-///
-/// Every bit pattern is a value, and there are no references in it.
-#[expect(unsafe_code, reason = "what crosses to a device is bytes")]
-pub(crate) unsafe trait Plain: Copy {}
-
-macro_rules! plain {
-    ($($number:ty),*) => {$(
-        #[expect(unsafe_code, reason = "what crosses to a device is bytes")]
-        // SAFETY: a number.
-        unsafe impl Plain for $number {}
-    )*};
-}
-plain!(u8, u32, u64);
-
-#[expect(unsafe_code, reason = "what crosses to a device is bytes")]
-// SAFETY: f32 and bf16, of which every bit pattern is a number.
-unsafe impl<T: crate::memory::Number> Plain for T {}
-
-/// Memory of a device; given back when it is dropped.
-pub(crate) struct Buffer<T> {
-    device: Device,
-    address: u64,
-    len: usize,
-    of: PhantomData<T>,
-}
-
-impl<T: Plain> Buffer<T> {
-    pub(crate) fn address(&self) -> Address<T> {
-        Address(self.address, PhantomData)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// What it holds.
-    pub(crate) fn read(&self) -> Result<Vec<T>, Error> {
-        let mut all: Vec<T> = Vec::with_capacity(self.len);
-        #[expect(unsafe_code, reason = "device memory")]
-        // SAFETY: there is room for `len` numbers, and the copy fills all of it.
-        unsafe {
-            self.device.copy_back(self.address, all.as_mut_ptr().cast(), self.len * size_of::<T>())?;
-            all.set_len(self.len);
-        }
-        Ok(all)
-    }
-}
-
-impl<T> Drop for Buffer<T> {
-    fn drop(&mut self) {
-        self.device.free(self.address, self.len * size_of::<T>());
-    }
-}
-
 impl Device {
     /// What this machine has.
     pub(crate) fn all() -> Vec<Device> {
@@ -149,46 +125,6 @@ impl Device {
             #[cfg(feature = "cuda")]
             Kind::Nvidia(_) => "cuda",
         }
-    }
-
-    /// These numbers, on the device.
-    pub(crate) fn upload<T: Plain>(self, x: &[T]) -> Result<Buffer<T>, Error> {
-        let to = self.room(x.len())?;
-        #[expect(unsafe_code, reason = "device memory")]
-        // SAFETY: both hold as many bytes.
-        unsafe {
-            self.copy(x.as_ptr().cast(), to.address, size_of_val(x))?;
-        }
-        Ok(to)
-    }
-
-    /// Room for so many numbers. It holds anything.
-    pub(crate) fn room<T: Plain>(self, len: usize) -> Result<Buffer<T>, Error> {
-        let address = self.alloc(len * size_of::<T>())?;
-        Ok(Buffer { device: self, address, len, of: PhantomData })
-    }
-
-    /// Runs a kernel of the source of that stem on so many blocks.
-    pub(crate) fn launch<A: Plain>(
-        self,
-        (stem, kernel): (&'static str, &'static str),
-        blocks: usize,
-        args: &A,
-    ) -> Result<(), Error> {
-        let blocks = u32::try_from(blocks)
-            .ok()
-            .filter(|blocks| *blocks < 1 << 31)
-            .ok_or_else(|| self.error(format!("`{kernel}` would have {blocks} blocks")))?;
-        if blocks == 0 {
-            return Ok(());
-        }
-        match self.0 {
-            #[cfg(emulated)]
-            Kind::Emulated => emulated::launch(kernel, blocks, args),
-            #[cfg(feature = "cuda")]
-            Kind::Nvidia(gpu) => gpu.launch((stem, kernel), blocks, args),
-        }
-        .map_err(|said| self.error(format!("`{stem}/{kernel}`: {said}")))
     }
 
     pub(crate) fn error(self, said: String) -> Error {

@@ -18,6 +18,7 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("value_loss", include_str!("../value_loss/kernel.cu")),
     ("token_pass", include_str!("../token_pass/kernel.cu")),
     ("aggregate", include_str!("../aggregate/kernel.cu")),
+    ("total_loss", include_str!("../total_loss/kernel.cu")),
 ];
 
 /// The device twin of `lanes/`.

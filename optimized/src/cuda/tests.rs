@@ -69,9 +69,33 @@ fn every_kernel_is_ptx_of_the_written_operations_for_three_architectures() {
     }
 }
 
+/// What a bundle carries to a machine without NVRTC.
+#[cfg(feature = "cuda")]
+#[test]
+fn packed_ptx_is_that_of_the_newest_architecture_that_is_no_newer() {
+    let folder = std::env::temp_dir().join(format!("ppo-packed-ptx-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, text) in [
+        ("kl.compute_80.ptx", "add.rn.f32 of 80;"),
+        ("kl.compute_90.ptx", "add.rn.f32 of 90;"),
+        ("kl.compute_100.ptx", "add.rn.f32 of 100;"),
+        ("kl_loss.compute_90.ptx", "another"),
+        ("gae.compute_80.ptx", "add.f32 without a rounding;"),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let of = |stem, capability| super::nvidia::packed_ptx(&folder, stem, capability);
+    assert_eq!(of("kl", 90).unwrap(), "add.rn.f32 of 90;");
+    assert_eq!(of("kl", 89).unwrap(), "add.rn.f32 of 80;");
+    assert_eq!(of("kl", 120).unwrap(), "add.rn.f32 of 100;");
+    assert!(of("kl", 75).unwrap_err().ends_with("has no PTX of `kl` for compute_75"));
+    assert!(of("gae", 90).unwrap_err().contains("not the operation that is written"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[cfg(emulated)]
 mod emulation {
-    use crate::cuda::{Address, Device, Kind, Plain};
+    use crate::cuda::{Address, Buffer, Device, Kind, Plain, Stream};
 
     const EMULATION: Device = Device(Kind::Emulated);
 
@@ -87,9 +111,10 @@ mod emulation {
 
     /// What a kernel of `emulation/faults.cu` leaves, or what is said of it.
     fn run(kernel: &'static str) -> Result<Vec<f32>, String> {
-        let out = EMULATION.room(64).unwrap();
-        let done = EMULATION.launch(("faults", kernel), 1, &Fault { out: out.address() });
-        done.map(|()| out.read().unwrap()).map_err(|err| err.to_string())
+        let on = Stream::of_host(EMULATION);
+        let out: Buffer<f32> = on.room(64).unwrap();
+        let done = on.launch(("faults", kernel), 1, &Fault { out: out.address() });
+        done.map(|()| out.read(&on).unwrap()).map_err(|err| err.to_string())
     }
 
     #[test]
@@ -132,7 +157,10 @@ mod emulation {
 
     #[test]
     fn arguments_of_another_size_are_refused() {
-        let said = EMULATION.launch(("value_loss", "value_loss"), 1, &0u32).unwrap_err().to_string();
+        let said = Stream::of_host(EMULATION)
+            .launch(("value_loss", "value_loss"), 1, &0u32)
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("takes") && said.ends_with("was given 4 bytes"), "{said}");
     }
 }

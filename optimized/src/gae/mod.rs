@@ -1,7 +1,7 @@
 //! Where the advantages come from: `eq:td-residual`, `eq:gae-recursion`, and the returns in the same pass.
 
 #[cfg(kernels)]
-mod cuda;
+pub(crate) mod cuda;
 mod ends;
 mod lanes;
 #[cfg(test)]
@@ -10,6 +10,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+#[cfg(kernels)]
+pub(crate) use cuda::{FEW, GROUPS, LONG, next_valid};
 pub use ends::{Ends, Truncated, dones_of_transitions};
 
 use crate::{
@@ -101,7 +103,7 @@ pub fn gae(
     #[cfg(kernels)]
     if let Some(device) = on.device() {
         let out = GaeOut { adv: out.adv, ret };
-        return cuda::gae(device, [r, v], mask, ends, gap, gamma, lambda, out).map_err(|err| err.by(OP));
+        return cuda::host_gae(device, [r, v], mask, ends, gap, gamma, lambda, out).map_err(|err| err.by(OP));
     }
     let level = on.level(OP)?;
     let rows = Rows { r, v, mask, ends, gap, gamma, lambda };

@@ -4,7 +4,7 @@
 
 use crate::{
     Error,
-    cuda::{Address, Device, Plain},
+    cuda::{Address, Buffer, Device, Plain, Stream},
 };
 
 /// `Function` of `kernel.cu`.
@@ -22,9 +22,10 @@ unsafe impl Plain for Args {}
 
 /// One of the softmax's exp, the full exp and ln, of each x.
 pub(super) fn function(device: Device, which: u32, x: &[f32], out: &mut [f32]) -> Result<(), Error> {
-    let (from, to) = (device.upload(x)?, device.room(x.len())?);
+    let on = Stream::of_host(device);
+    let (from, to): (_, Buffer<f32>) = (on.upload(x)?, on.room(x.len())?);
     let args = Args { x: from.address(), out: to.address(), n: x.len() as u32, which };
-    device.launch(("lanes", "function"), x.len().div_ceil(128), &args)?;
-    out.copy_from_slice(&to.read()?);
+    on.launch(("lanes", "function"), x.len().div_ceil(128), &args)?;
+    out.copy_from_slice(&to.read(&on)?);
     Ok(())
 }

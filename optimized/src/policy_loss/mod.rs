@@ -1,7 +1,7 @@
 //! How the actor is moved: `eq:ratio`, `eq:policy-loss`, and the gradient in the same pass.
 
 #[cfg(kernels)]
-mod cuda;
+pub(crate) mod cuda;
 mod lanes;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
-//! Launches `kernel.cu`, where a row has one score.
+//! Launches `kernel.cu`, where a row has one score: of arrays on a device, and of the host's.
 
 #![expect(unsafe_code, reason = "what crosses to a device is bytes")]
 
 use crate::{
     Error, Mask,
-    cuda::{Address, Batch, Device, Out, Plain, Rows},
+    cuda::{Address, Batch, Device, Out, Plain, Rows, Stream},
 };
 
 /// `PlaceScores` of `kernel.cu`.
@@ -22,7 +22,20 @@ struct Args {
 // SAFETY: numbers and addresses.
 unsafe impl Plain for Args {}
 
-/// Each row's score at the last valid slot of `of`, or in the slot after it.
+/// Each row's score at the slot before `end`, or in that slot.
+pub(crate) fn launch(
+    on: &Stream,
+    batch: &Batch<'_>,
+    end: Address<u32>,
+    scores: Address<f32>,
+    (clip, first_pad): (f32, bool),
+    out: Address<f32>,
+) -> Result<(), Error> {
+    let args = Args { rows: batch.rows(), end, scores, out, clip, first_pad: u32::from(first_pad) };
+    batch.over_tiles(on, ("reward", "place_scores"), &args)
+}
+
+/// The host's: each row's score at the last valid slot of `of`, or in the slot after it.
 pub(super) fn place_scores(
     device: Device,
     scores: &[f32],
@@ -32,17 +45,10 @@ pub(super) fn place_scores(
     first_pad: bool,
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let batch = Batch::new(device, mask)?;
+    let on = Stream::of_host(device);
+    let batch = Batch::new(&on, mask)?;
     let end: Vec<u32> = (0..of.b()).map(|row| of.end(row) as u32).collect();
-    let (end, scores, out) = (device.upload(&end)?, device.upload(scores)?, Out::new(device, Some(out))?);
-    let args = Args {
-        rows: batch.rows(),
-        end: end.address(),
-        scores: scores.address(),
-        out: out.address(),
-        clip,
-        first_pad: u32::from(first_pad),
-    };
-    batch.over_tiles(("reward", "place_scores"), &args)?;
-    out.finish()
+    let (end, scores, out) = (on.upload(&end)?, on.upload(scores)?, Out::new(&on, Some(out))?);
+    launch(&on, &batch, end.address(), scores.address(), (clip, first_pad), out.address())?;
+    out.finish(&on)
 }

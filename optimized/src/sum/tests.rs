@@ -23,6 +23,21 @@ fn the_tree_is_the_pairwise_one() {
     }
 }
 
+#[cfg(kernels)]
+#[test]
+fn the_largest_nodes_are_those_that_pushing_leaves() {
+    for first in (0..40).chain([(1 << 40) - 3]) {
+        for b in (0..70).chain([255, 1025]) {
+            let mut sum = Sum::default();
+            (0..b).for_each(|row| sum.push(first + row, row as f32));
+            let places: Vec<_> = sum.nodes.iter().map(|node| (node.level, node.index)).collect();
+            assert_eq!(largest_nodes(first, b), places, "{b} rows from {first} on");
+            let values = sum.nodes.iter().map(|node| node.value).collect();
+            assert_eq!(Sum::of_nodes(first, b, values), sum, "{b} rows from {first} on");
+        }
+    }
+}
+
 #[test]
 fn a_batch_cut_anywhere_in_three_gives_the_same_bits() {
     let b = 23;

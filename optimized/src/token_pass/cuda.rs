@@ -1,11 +1,11 @@
-//! Launches `kernel.cu`: a block a token.
+//! Launches `kernel.cu`, of arrays on a device and of the host's: a block a token.
 
 #![expect(unsafe_code, reason = "what crosses to a device is bytes")]
 
-use super::{Logit, Logits, LogitsMut, forward::Rooms, grad::Backward, lanes::Triple};
+use super::{Logit, forward::Rooms, grad::Backward, inv_tau, lanes::Triple, logits::Shape};
 use crate::{
     Error, Mask,
-    cuda::{Address, Buffer, Device, Out, Plain},
+    cuda::{Address, Batch, Buffer, Device, Out, Place, Plain, Stream, View, ViewMut},
     lanes::TILE,
 };
 
@@ -54,23 +54,6 @@ unsafe impl<X: Logit> Plain for ForwardArgs<X> {}
 // SAFETY: numbers and addresses.
 unsafe impl<X: Logit> Plain for BackwardArgs<X> {}
 
-/// The slots of the rows, and which are valid.
-struct Tokens {
-    valid: Buffer<u8>,
-    slots: Buffer<u32>,
-    count: usize,
-}
-
-impl Tokens {
-    fn new(device: Device, mask: &Mask<'_>) -> Result<Tokens, Error> {
-        let valid: Vec<u8> = mask.valid().iter().map(|valid| u8::from(*valid)).collect();
-        let too_many = |_| device.error(format!("a mask of {} slots is more than 2³²", valid.len()));
-        let slots = 0..u32::try_from(valid.len()).map_err(too_many)?;
-        let slots: Vec<u32> = slots.filter(|slot| mask.holds(*slot as usize)).collect();
-        Ok(Tokens { valid: device.upload(&valid)?, slots: device.upload(&slots)?, count: slots.len() })
-    }
-}
-
 /// `Shard` of `kernel.cu`.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -84,16 +67,17 @@ struct ShardArgs<X> {
 // SAFETY: numbers and addresses.
 unsafe impl<X: Logit> Plain for ShardArgs<X> {}
 
-/// m, S and W of each tile of these logits.
+/// m, S and W of each tile of these logits, which are the host's.
 pub(super) fn shard<X: Logit>(device: Device, logits: &[X], inv_tau: f32) -> Result<Vec<Triple>, Error> {
+    let on = Stream::of_host(device);
     let tiles = logits.len().div_ceil(TILE);
-    let x = device.upload(logits)?;
-    let [m, s, w] = [device.room(tiles)?, device.room(tiles)?, device.room(tiles)?];
+    let x = on.upload(logits)?;
+    let [m, s, w]: [Buffer<f32>; 3] = [on.room(tiles)?, on.room(tiles)?, on.room(tiles)?];
     let to = [&m, &s, &w].map(Buffer::address);
     let args = ShardArgs { logits: x.address(), to, count: logits.len() as u32, inv_tau };
     let blocks = tiles.div_ceil(8);
-    device.launch(kernel::<X>(["token_pass_shard_f32", "token_pass_shard_bf16"]), blocks, &args)?;
-    let (m, s, w) = (m.read()?, s.read()?, w.read()?);
+    on.launch(kernel::<X>(["token_pass_shard_f32", "token_pass_shard_bf16"]), blocks, &args)?;
+    let (m, s, w) = (m.read(&on)?, s.read(&on)?, w.read(&on)?);
     Ok(m.into_iter().zip(s).zip(w).map(|((m, s), w)| Triple { m, s, w }).collect())
 }
 
@@ -105,89 +89,330 @@ fn kernel<X: Logit>(of: [&'static str; 2]) -> (&'static str, &'static str) {
 /// An output that is not asked for.
 const NONE: Address<f32> = Address::NONE;
 
+/// Rows of logits on a device, one per slot of the batch, as [`crate::Logits`].
+#[derive(Debug, Clone, Copy)]
+pub struct Logits<'a, X> {
+    data: View<'a, X>,
+    shape: Shape,
+}
+
+/// Room on a device for the gradient of rows of logits, or rows that it will replace.
+#[derive(Debug)]
+pub struct LogitsMut<'a, X> {
+    data: ViewMut<'a, X>,
+    shape: Shape,
+}
+
+impl<'a, X: Logit> Logits<'a, X> {
+    /// Rows of `vocab` logits that begin `stride` apart.
+    ///
+    /// # Errors
+    ///
+    /// If `vocab` is 0 or above 524,288, or rows overlap.
+    pub fn strided(data: View<'a, X>, vocab: usize, stride: usize) -> Result<Logits<'a, X>, Error> {
+        Ok(Logits { data, shape: Shape::new(vocab, stride)? })
+    }
+}
+
+impl<'a, X: Logit> LogitsMut<'a, X> {
+    /// As [`Logits::strided`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Logits::strided`].
+    pub fn strided(data: ViewMut<'a, X>, vocab: usize, stride: usize) -> Result<LogitsMut<'a, X>, Error> {
+        Ok(LogitsMut { data, shape: Shape::new(vocab, stride)? })
+    }
+}
+
+/// Logits as their arguments are checked: a row for every slot, on the stream's device.
+fn check_logits<X: Logit>(
+    op: &'static str,
+    name: &'static str,
+    on: &Stream,
+    batch: &Batch<'_>,
+    (data, shape): (View<'_, X>, Shape),
+) -> Result<(), Error> {
+    shape.check(op, name, batch.mask(), data.len())?;
+    data.named(name).check(op, on, data.len(), "logit")
+}
+
+/// Where [`token_pass`] writes what it is asked for on a device, as [`crate::TokenOut`].
+#[derive(Debug, Default)]
+pub struct TokenOut<'a> {
+    /// log π of each action, nats.
+    pub logp: Option<ViewMut<'a, f32>>,
+    /// H, nats.
+    pub ent: Option<ViewMut<'a, f32>>,
+    /// The largest logit, after `tau`.
+    pub max: Option<ViewMut<'a, f32>>,
+    /// ln Σ exp(x − max), after `tau`.
+    pub ln_sum: Option<ViewMut<'a, f32>>,
+    /// The largest logit, after `tau_ent`.
+    pub max_ent: Option<ViewMut<'a, f32>>,
+    /// ln Σ exp(x − max), after `tau_ent`.
+    pub ln_sum_ent: Option<ViewMut<'a, f32>>,
+}
+
+/// What [`token_pass_grad`] needs of the forward pass, as [`crate::TokenStats`].
+#[derive(Debug, Clone, Copy)]
+pub struct TokenStats<'a> {
+    /// H.
+    pub ent: View<'a, f32>,
+    /// The largest logit, after `tau`.
+    pub max: View<'a, f32>,
+    /// ln Σ exp(x − max), after `tau`.
+    pub ln_sum: View<'a, f32>,
+    /// `max_ent` and `ln_sum_ent`: needed where `tau_ent` is not `tau`.
+    pub of_ent: Option<(View<'a, f32>, View<'a, f32>)>,
+}
+
+/// [`crate::token_pass()`] of arrays on a device, asked of a stream: the same bits. An action outside the vocabulary is not
+/// refused: all that is said of its token is NaN.
+///
+/// # Errors
+///
+/// As there, but for actions; or if an argument lies elsewhere.
+pub fn token_pass<X: Logit>(
+    on: &Stream,
+    logits: Logits<'_, X>,
+    actions: View<'_, u32>,
+    batch: &Batch<'_>,
+    tau: f64,
+    tau_ent: f64,
+    out: TokenOut<'_>,
+) -> Result<(), Error> {
+    const OP: &str = "cuda::token_pass";
+    let taus = [inv_tau(OP, "tau", tau)?, inv_tau(OP, "tau_ent", tau_ent)?];
+    check_logits(OP, "logits", on, batch, (logits.data, logits.shape))?;
+    batch.check(OP, on, &[actions.named("actions")])?;
+    let TokenOut { logp, ent, max, ln_sum, max_ent, ln_sum_ent } = out;
+    let names = ["logp", "ent", "max", "ln_sum", "max_ent", "ln_sum_ent"];
+    let out = [logp, ent, max, ln_sum, max_ent, ln_sum_ent];
+    for (to, name) in out.iter().zip(names) {
+        to.as_ref().map_or(Ok(()), |to| batch.check(OP, on, &[to.named(name)]))?;
+    }
+    let x = (logits.data.address(), logits.shape);
+    launch(on, batch, x, actions.address(), taus, out.each_ref().map(Place::place)).map_err(|err| err.by(OP))
+}
+
+/// One pass where the temperatures are equal; else one for each of the two that is asked for.
+fn launch<X: Logit>(
+    on: &Stream,
+    batch: &Batch<'_>,
+    (logits, shape): (Address<X>, Shape),
+    actions: Address<u32>,
+    inv_tau: [f32; 2],
+    to: [Address<f32>; 6],
+) -> Result<(), Error> {
+    let [logp, ent, max, ln_sum, max_ent, ln_sum_ent] = to;
+    let passes = if inv_tau[0] == inv_tau[1] {
+        [(inv_tau[0], to), (inv_tau[0], [NONE; 6])]
+    } else {
+        [
+            (inv_tau[0], [logp, NONE, max, ln_sum, NONE, NONE]),
+            (inv_tau[1], [NONE, ent, NONE, NONE, max_ent, ln_sum_ent]),
+        ]
+    };
+    let (slots, tokens) = batch.slots();
+    for (inv_tau, out) in passes {
+        if out.iter().all(|to| to.is_none()) {
+            continue;
+        }
+        let args = ForwardArgs {
+            valid: batch.valid(),
+            slots,
+            logits,
+            actions,
+            stride: shape.stride as u64,
+            vocab: shape.vocab as u32,
+            tokens: tokens as u32,
+            inv_tau,
+            out,
+        };
+        on.launch(kernel::<X>(["token_pass_f32", "token_pass_bf16"]), tokens, &args)?;
+    }
+    Ok(())
+}
+
+/// Of the host's arrays.
 pub(super) fn forward<X: Logit>(
     device: Device,
-    logits: Logits<'_, X>,
+    logits: super::Logits<'_, X>,
     actions: Option<&[u32]>,
     mask: &Mask<'_>,
     inv_tau: [f32; 2],
     out: Rooms<'_>,
 ) -> Result<(), Error> {
-    let tokens = Tokens::new(device, mask)?;
-    let x = device.upload(logits.data)?;
-    let actions = actions.map(|actions| device.upload(actions)).transpose()?;
-    let [logp, ent, max, ln_sum, max_ent, ln_sum_ent] = out.map(|out| Out::new(device, out));
+    let on = Stream::of_host(device);
+    let batch = Batch::new(&on, mask)?;
+    let x = on.upload(logits.data)?;
+    let actions = actions.map(|actions| on.upload(actions)).transpose()?;
+    let [logp, ent, max, ln_sum, max_ent, ln_sum_ent] = out.map(|out| Out::new(&on, out));
     let out = [logp?, ent?, max?, ln_sum?, max_ent?, ln_sum_ent?];
-    let to = out.each_ref().map(Out::address);
-    // One pass where the temperatures are equal; else one for each of the two that is asked for.
-    let passes = if inv_tau[0] == inv_tau[1] {
-        vec![(inv_tau[0], to)]
-    } else {
-        let [logp, ent, max, ln_sum, max_ent, ln_sum_ent] = to;
-        let each = [
-            (inv_tau[0], [logp, NONE, max, ln_sum, NONE, NONE]),
-            (inv_tau[1], [NONE, ent, NONE, NONE, max_ent, ln_sum_ent]),
-        ];
-        each.into_iter().filter(|(_, to)| to.iter().any(|to| !to.is_none())).collect()
-    };
-    for (inv_tau, out) in passes {
-        let args = ForwardArgs {
-            valid: tokens.valid.address(),
-            slots: tokens.slots.address(),
-            logits: x.address(),
-            actions: actions.as_ref().map_or(Address::NONE, Buffer::address),
-            stride: logits.shape.stride as u64,
-            vocab: logits.shape.vocab as u32,
-            tokens: tokens.count as u32,
-            inv_tau,
-            out,
-        };
-        device.launch(kernel::<X>(["token_pass_f32", "token_pass_bf16"]), tokens.count, &args)?;
-    }
-    out.into_iter().try_for_each(Out::finish)
+    let actions = actions.as_ref();
+    let at = actions.map_or(Address::NONE, Buffer::address);
+    launch(&on, &batch, (x.address(), logits.shape), at, inv_tau, out.each_ref().map(Out::address))?;
+    out.into_iter().try_for_each(|out| out.finish(&on))
 }
 
-/// The gradient of `logits` into `grad`, or in their place where there are none.
-pub(super) fn backward<X: Logit>(
-    device: Device,
-    pass: &Backward<'_>,
-    logits: Option<Logits<'_, X>>,
+/// [`crate::token_pass_grad`] of arrays on a device, asked of a stream: the same bits. An action outside the vocabulary is no
+/// logit's.
+///
+/// # Errors
+///
+/// As there, but for actions; or if an argument lies elsewhere.
+#[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
+pub fn token_pass_grad<X: Logit>(
+    on: &Stream,
+    logits: Logits<'_, X>,
+    actions: View<'_, u32>,
+    batch: &Batch<'_>,
+    tau: f64,
+    tau_ent: f64,
+    stats: TokenStats<'_>,
+    g_logp: View<'_, f32>,
+    g_ent: View<'_, f32>,
     grad: LogitsMut<'_, X>,
 ) -> Result<(), Error> {
-    let tokens = Tokens::new(device, &pass.mask)?;
-    let LogitsMut { data, shape } = grad;
-    let apart = logits.map(|logits| device.upload(logits.data)).transpose()?;
-    let grad = Out::new(device, Some(data))?;
-    let stride = logits.map_or(shape.stride, |logits| logits.shape.stride);
-    let stats = pass.stats;
-    let numbers = [stats.ent, stats.max, stats.ln_sum, pass.g_logp, pass.g_ent];
-    let [ent, max, ln_sum, g_logp, g_ent] = numbers.map(|x| device.upload(x));
-    let [ent, max, ln_sum, g_logp, g_ent] = [ent?, max?, ln_sum?, g_logp?, g_ent?];
-    let two = pass.inv_tau[0] != pass.inv_tau[1];
-    let (max_ent, ln_sum_ent) = stats.of_ent.filter(|_| two).unwrap_or((&[], &[]));
-    let (max_ent, ln_sum_ent) = (device.upload(max_ent)?, device.upload(ln_sum_ent)?);
-    let actions = device.upload(pass.actions)?;
+    const OP: &str = "cuda::token_pass_grad";
+    check_logits(OP, "logits", on, batch, (logits.data, logits.shape))?;
+    check_logits(OP, "grad", on, batch, (grad.data.view(), grad.shape))?;
+    if grad.shape.vocab != logits.shape.vocab {
+        let (grad, logits) = (grad.shape.vocab, logits.shape.vocab);
+        return Err(Error::GradVocab { op: OP, grad, logits });
+    }
+    let flow = Flow::checked(OP, on, batch, actions, [tau, tau_ent], stats, [g_logp, g_ent])?;
+    let from = (logits.data.address(), logits.shape.stride);
+    launch_grad(on, batch, from, (grad.data.address(), grad.shape), flow).map_err(|err| err.by(OP))
+}
+
+/// [`crate::token_pass_grad_in_place`] of arrays on a device, asked of a stream: as [`token_pass_grad`].
+///
+/// # Errors
+///
+/// As [`token_pass_grad`].
+#[expect(clippy::too_many_arguments, reason = "the arguments are the symbols of the equation")]
+pub fn token_pass_grad_in_place<X: Logit>(
+    on: &Stream,
+    logits: LogitsMut<'_, X>,
+    actions: View<'_, u32>,
+    batch: &Batch<'_>,
+    tau: f64,
+    tau_ent: f64,
+    stats: TokenStats<'_>,
+    g_logp: View<'_, f32>,
+    g_ent: View<'_, f32>,
+) -> Result<(), Error> {
+    const OP: &str = "cuda::token_pass_grad_in_place";
+    let LogitsMut { data, shape } = logits;
+    check_logits(OP, "logits", on, batch, (data.view(), shape))?;
+    let flow = Flow::checked(OP, on, batch, actions, [tau, tau_ent], stats, [g_logp, g_ent])?;
+    let place = (data.address(), shape.stride);
+    launch_grad(on, batch, place, (data.address(), shape), flow).map_err(|err| err.by(OP))
+}
+
+/// What flows back through each token, by its place.
+#[derive(Clone, Copy)]
+struct Flow {
+    actions: Address<u32>,
+    inv_tau: [f32; 2],
+    ent: Address<f32>,
+    /// max and ln_sum, of log π and of H.
+    of_logp: [Address<f32>; 2],
+    of_ent: [Address<f32>; 2],
+    g: [Address<f32>; 2],
+}
+
+impl Flow {
+    fn checked(
+        op: &'static str,
+        on: &Stream,
+        batch: &Batch<'_>,
+        actions: View<'_, u32>,
+        [tau, tau_ent]: [f64; 2],
+        TokenStats { ent, max, ln_sum, of_ent }: TokenStats<'_>,
+        [g_logp, g_ent]: [View<'_, f32>; 2],
+    ) -> Result<Flow, Error> {
+        let inv_tau = [inv_tau(op, "tau", tau)?, inv_tau(op, "tau_ent", tau_ent)?];
+        let of_logp = [ent.named("ent"), max.named("max"), ln_sum.named("ln_sum")];
+        batch.check(op, on, &of_logp)?;
+        let g = [g_logp.named("g_logp"), g_ent.named("g_ent"), actions.named("actions")];
+        batch.check(op, on, &g)?;
+        let of_ent = match of_ent {
+            _ if inv_tau[0] == inv_tau[1] => [NONE; 2],
+            Some((max, ln_sum)) => {
+                batch.check(op, on, &[max.named("max_ent"), ln_sum.named("ln_sum_ent")])?;
+                [max.address(), ln_sum.address()]
+            }
+            None => return Err(Error::StatsOfEntropy { op, tau, tau_ent }),
+        };
+        let of_logp = [max.address(), ln_sum.address()];
+        let g = [g_logp.address(), g_ent.address()];
+        Ok(Flow { actions: actions.address(), inv_tau, ent: ent.address(), of_logp, of_ent, g })
+    }
+}
+
+fn launch_grad<X: Logit>(
+    on: &Stream,
+    batch: &Batch<'_>,
+    (logits, stride): (Address<X>, usize),
+    (grad, shape): (Address<X>, Shape),
+    flow: Flow,
+) -> Result<(), Error> {
+    let (slots, tokens) = batch.slots();
     let args = BackwardArgs {
-        valid: tokens.valid.address(),
-        slots: tokens.slots.address(),
-        logits: apart.as_ref().map_or(grad.address(), Buffer::address),
-        grad: grad.address(),
-        actions: actions.address(),
+        valid: batch.valid(),
+        slots,
+        logits,
+        grad,
+        actions: flow.actions,
         stride: stride as u64,
         grad_stride: shape.stride as u64,
         vocab: shape.vocab as u32,
-        tokens: tokens.count as u32,
-        inv_tau: pass.inv_tau[0],
-        inv_tau_ent: pass.inv_tau[1],
-        two: u32::from(two),
-        ent: ent.address(),
-        max: max.address(),
-        ln_sum: ln_sum.address(),
-        max_ent: max_ent.address(),
-        ln_sum_ent: ln_sum_ent.address(),
-        g_logp: g_logp.address(),
-        g_ent: g_ent.address(),
+        tokens: tokens as u32,
+        inv_tau: flow.inv_tau[0],
+        inv_tau_ent: flow.inv_tau[1],
+        two: u32::from(flow.inv_tau[0] != flow.inv_tau[1]),
+        ent: flow.ent,
+        max: flow.of_logp[0],
+        ln_sum: flow.of_logp[1],
+        max_ent: flow.of_ent[0],
+        ln_sum_ent: flow.of_ent[1],
+        g_logp: flow.g[0],
+        g_ent: flow.g[1],
     };
-    device.launch(kernel::<X>(["token_pass_grad_f32", "token_pass_grad_bf16"]), tokens.count, &args)?;
-    grad.finish()
+    on.launch(kernel::<X>(["token_pass_grad_f32", "token_pass_grad_bf16"]), tokens, &args)
+}
+
+/// The gradient of the host's `logits` into `grad`, or in their place where there are none.
+pub(super) fn backward<X: Logit>(
+    device: Device,
+    pass: &Backward<'_>,
+    logits: Option<super::Logits<'_, X>>,
+    grad: super::LogitsMut<'_, X>,
+) -> Result<(), Error> {
+    let on = Stream::of_host(device);
+    let batch = Batch::new(&on, &pass.mask)?;
+    let super::LogitsMut { data, shape } = grad;
+    let apart = logits.map(|logits| on.upload(logits.data)).transpose()?;
+    let grad = Out::new(&on, Some(data))?;
+    let stride = logits.map_or(shape.stride, |logits| logits.shape.stride);
+    let stats = pass.stats;
+    let (max_ent, ln_sum_ent) = stats.of_ent.unwrap_or((&[], &[]));
+    let numbers = [stats.ent, stats.max, stats.ln_sum, max_ent, ln_sum_ent, pass.g_logp, pass.g_ent];
+    let numbers = numbers.into_iter().map(|x| on.upload(x)).collect::<Result<Vec<_>, _>>()?;
+    let actions = on.upload(pass.actions)?;
+    let at = |i: usize| numbers[i].address();
+    let flow = Flow {
+        actions: actions.address(),
+        inv_tau: pass.inv_tau,
+        ent: at(0),
+        of_logp: [at(1), at(2)],
+        of_ent: [at(3), at(4)],
+        g: [at(5), at(6)],
+    };
+    let from = apart.as_ref().map_or(grad.address(), Buffer::address);
+    launch_grad(&on, &batch, (from, stride), (grad.address(), shape), flow)?;
+    grad.finish(&on)
 }

@@ -9,17 +9,15 @@ struct F32 {
     typedef float Number;
     static __device__ __forceinline__ float widen(float x) { return x; }
     static __device__ __forceinline__ float narrow(float x) { return x; }
-    static __device__ __forceinline__ Four load(const float* x, u32 left) {
+    // Four at an address that is a multiple of WIDE.
+    static const u32 WIDE = 16;
+    static __device__ __forceinline__ Four wide(const float* x) {
+        const float4 v = __ldcs((const float4*)x);
         Four f;
-        if (left >= 4 && aligned(x, 16)) {
-            const float4 v = __ldcs((const float4*)x);
-            f.x[0] = v.x;
-            f.x[1] = v.y;
-            f.x[2] = v.z;
-            f.x[3] = v.w;
-        } else {
-            for (u32 k = 0; k < 4; k++) f.x[k] = k < left ? x[k] : __uint_as_float(0xff800000u);
-        }
+        f.x[0] = v.x;
+        f.x[1] = v.y;
+        f.x[2] = v.z;
+        f.x[3] = v.w;
         return f;
     }
     static __device__ __forceinline__ void store(float* to, u32 left, const Four& f) { put(to, 0, left, f); }
@@ -34,17 +32,14 @@ struct Bf16 {
         const u32 rounded = bits + 0x7fffu + (bits >> 16 & 1);
         return (u16)((is_nan(x) ? bits | 0x400000u : rounded) >> 16);
     }
-    static __device__ __forceinline__ Four load(const u16* x, u32 left) {
+    static const u32 WIDE = 8;
+    static __device__ __forceinline__ Four wide(const u16* x) {
+        const uint2 v = __ldcs((const uint2*)x);
         Four f;
-        if (left >= 4 && aligned(x, 8)) {
-            const uint2 v = __ldcs((const uint2*)x);
-            f.x[0] = widen(v.x & 0xffffu);
-            f.x[1] = __uint_as_float(v.x & 0xffff0000u);
-            f.x[2] = widen(v.y & 0xffffu);
-            f.x[3] = __uint_as_float(v.y & 0xffff0000u);
-        } else {
-            for (u32 k = 0; k < 4; k++) f.x[k] = k < left ? widen(x[k]) : __uint_as_float(0xff800000u);
-        }
+        f.x[0] = widen(v.x & 0xffffu);
+        f.x[1] = __uint_as_float(v.x & 0xffff0000u);
+        f.x[2] = widen(v.y & 0xffffu);
+        f.x[3] = __uint_as_float(v.y & 0xffff0000u);
         return f;
     }
     static __device__ __forceinline__ void store(u16* to, u32 left, const Four& f) {
@@ -59,6 +54,14 @@ struct Bf16 {
         }
     }
 };
+
+// Four from x on, of which `left` are there.
+template <class X> __device__ __forceinline__ Four load(const typename X::Number* x, u32 left) {
+    if (left >= 4 && aligned(x, X::WIDE)) return X::wide(x);
+    Four f;
+    for (u32 k = 0; k < 4; k++) f.x[k] = k < left ? X::widen(x[k]) : __uint_as_float(0xff800000u);
+    return f;
+}
 
 const u32 STEPS = TILE / LANES, WARPS = 8, MOST_TILES = 256;
 
@@ -76,10 +79,16 @@ struct Places {
 template <class X>
 __device__ __forceinline__ void tile(const typename X::Number* x, u32 left, float inv_tau, const Places& to, u32 at) {
     Four of[STEPS];
+    // A whole tile asks once, and not at each step.
+    if (left >= TILE && aligned(x, X::WIDE)) {
 #pragma unroll
-    for (u32 j = 0; j < STEPS; j++) {
-        const u32 i = j * LANES + 4 * lane();
-        of[j] = X::load(x + i, i < left ? left - i : 0);
+        for (u32 j = 0; j < STEPS; j++) of[j] = X::wide(x + j * LANES + 4 * lane());
+    } else {
+#pragma unroll
+        for (u32 j = 0; j < STEPS; j++) {
+            const u32 i = j * LANES + 4 * lane();
+            of[j] = load<X>(x + i, i < left ? left - i : 0);
+        }
     }
     if (inv_tau != 1.0f) {
 #pragma unroll
@@ -153,7 +162,8 @@ __device__ __forceinline__ void finish(const Forward& args, const Tiles& tiles, 
     if (lane() != 0) return;
     float x_a = 0.0f;
     if (args.actions != nullptr) {
-        x_a = X::widen(x[args.actions[slot]]);
+        const u32 action = args.actions[slot]; // on a device nobody has looked at it before
+        x_a = action < args.vocab ? X::widen(x[action]) : NAN_OUT;
         if (args.inv_tau != 1.0f) x_a = __fmul_rn(x_a, args.inv_tau);
     }
     if (!(s >= 1.0f) || is_nan(w) || is_nan(x_a)) {
@@ -262,7 +272,7 @@ template <class X> __device__ __forceinline__ void backward(const Backward& args
         h = softmax(args.max_ent[slot], args.ln_sum_ent[slot], 0.0f, g_ent, ent, args.inv_tau_ent);
     }
     for (u32 i = 4 * threadIdx.x; i < args.vocab; i += 4 * blockDim.x) {
-        const Four of = X::load(x + i, args.vocab - i);
+        const Four of = load<X>(x + i, args.vocab - i);
         Four dx;
         for (u32 k = 0; k < 4; k++) {
             const bool is_action = i + k == action;

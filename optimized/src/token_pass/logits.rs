@@ -152,7 +152,7 @@ pub(super) fn check_vocab(op: &'static str, vocab: usize) -> Result<(), Error> {
 }
 
 impl Shape {
-    fn new(vocab: usize, stride: usize) -> Result<Shape, Error> {
+    pub(super) fn new(vocab: usize, stride: usize) -> Result<Shape, Error> {
         check_vocab("logits", vocab)?;
         if stride < vocab {
             return Err(Error::LogitStride { stride, vocab });

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod cases;
 #[cfg(kernels)]
-mod cuda;
+pub(crate) mod cuda;
 mod forward;
 mod grad;
 mod lanes;

@@ -1,7 +1,7 @@
 //! How the critic is fitted: `eq:value-clip`, `eq:value-loss`, and the gradient in the same pass.
 
 #[cfg(kernels)]
-mod cuda;
+pub(crate) mod cuda;
 mod lanes;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! Advantages on one scale: `eq:whiten`, in two passes for the statistics and one that applies them.
 
+#[cfg(kernels)]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
 
 #[cfg(kernels)]
 use crate::aggregate::device_sums;
-#[cfg(kernels)]
-use crate::cuda::{self, Settings};
 use crate::{
     Agg, AggregateSums, Apart, Backend, EpsAt, Error, Mask, ShiftMean, Variance, Whitening,
     aggregate::sums_of,
@@ -76,21 +76,16 @@ pub fn whiten_by(
     const OP: &str = "whiten_by";
     check::lengths(OP, mask, &[("adv", adv.len()), ("out", out.len())])?;
     let (eps_w, Whitened { mean, var }) = (epsilon(OP, how)?, by);
+    #[cfg(kernels)]
+    if let Some(device) = on.device() {
+        return cuda::whiten_by(device, adv, mask, by, (eps_w, how), out).map_err(|err| err.by(OP));
+    }
+    let on = on.level(OP)?;
     let rstd = match how.eps_at {
         EpsAt::Std => 1.0 / (var.sqrt() + eps_w),
         EpsAt::UnderRoot => 1.0 / (var + eps_w).sqrt(),
         EpsAt::VarFloor => 1.0 / greater(var, eps_w).sqrt(),
     };
-    #[cfg(kernels)]
-    if let Some(device) = on.device() {
-        let kernel = match how.shift_mean {
-            ShiftMean::Yes => "whiten",
-            ShiftMean::No => "whiten_keeping_mean",
-        };
-        let by = Settings { a: mean, b: rstd, ..Settings::NONE };
-        return cuda::each(device, ("whiten", kernel), mask, [adv, &[]], by, out).map_err(|err| err.by(OP));
-    }
-    let on = on.level(OP)?;
     match how.shift_mean {
         ShiftMean::Yes => each(
             on,
