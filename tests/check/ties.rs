@@ -61,11 +61,11 @@ fn a_tie_is_read_by_the_convention_that_the_file_follows() {
     let file = Scene::default()
         .row("values", &[0.75, 0.25, 0.5])
         .row("old_values", &[0.5, 0.5, 0.5])
-        .row("returns", &[2.0, -1.0, 1.0])
+        .row("returns", &[2.0, -1.0, -19.5])
         .says("grad_of", "vf_loss")
         .says("cliprange_value", "0.25")
         .says("value_clip_form", "max");
-    let slopes = [-1.25, 1.25, -0.5].map(|whole| whole / 3.0);
+    let slopes = [-1.25, 1.25, 20.0].map(|whole| whole / 3.0);
     let report = file.row("grad_values", &[0.75 * slopes[0], 0.75 * slopes[1], slopes[2]]).report();
     assert!(!failed(&report));
     let [said] = report.ties.as_slice() else { panic!("{:?}", report.ties) };
