@@ -1,11 +1,12 @@
 //! Curves over two axes: axes and curves by kuva, title and legend as text of the page, so that they keep their size
 //! where the drawing shrinks. Every colour is a variable of the style sheet, and every curve has a dash of its own.
 
+use super::dots::{self, Dot};
 use crate::terms::escape;
 use kuva::prelude::{Layout, LinePlot, LineStyle, Plot, ReferenceLine, ShadedRegion, Theme, render_to_svg};
 
 /// Width and height of a drawing in its own units; the page scales it.
-const SIZE: (f64, f64) = (400.0, 255.0);
+pub(super) const SIZE: (f64, f64) = (400.0, 255.0);
 
 /// The dashes of the curves, in their order; `book.css` repeats them in the legend.
 const DASHES: [&str; 4] = ["", "7 3", "2 3", "9 3 2 3"];
@@ -25,6 +26,8 @@ pub(crate) struct Chart {
     pub(crate) shaded: Option<(f64, f64)>,
     /// Values of x with a line across and a name at it.
     pub(crate) marked: Vec<(f64, &'static str)>,
+    /// Points with a name each. Where there are any, both axes count by factors.
+    pub(crate) dots: Vec<Dot>,
 }
 
 /// One curve.
@@ -61,7 +64,8 @@ impl Chart {
     }
 
     fn svg(&self, id: &str) -> String {
-        let plots: Vec<Plot> = self.curves.iter().enumerate().map(|(k, curve)| line(k, curve)).collect();
+        let mut plots: Vec<Plot> = self.curves.iter().enumerate().map(|(k, curve)| line(k, curve)).collect();
+        plots.extend(dots::plot(&self.dots));
         let mut layout = Layout::auto_from_plots(&plots)
             .with_theme(theme())
             .with_width(SIZE.0)
@@ -83,6 +87,9 @@ impl Chart {
             let mark =
                 ReferenceLine::vertical(*x).with_color("var(--mark)").with_dasharray("2 3").with_label(*name);
             layout = layout.with_reference_line(mark);
+        }
+        if !self.dots.is_empty() {
+            layout = dots::named(layout, self);
         }
         let svg = render_to_svg(plots, layout).replace("kuva-", &format!("{id}-"));
         let (width, height) = SIZE;

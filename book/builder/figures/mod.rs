@@ -8,12 +8,16 @@
 mod ablations;
 mod bias_variance;
 mod chart;
+mod dots;
 mod gae_lambda;
 mod gae_weights;
 mod kl;
+mod labels;
+mod ladder;
 mod policy_clip;
 mod reach;
 mod recorded;
+mod roofline;
 mod training;
 mod value_clip;
 mod whiten;
@@ -48,8 +52,10 @@ const ALL: &[Figure] = &[
 
 /// `{{#figure name}}`.
 pub(crate) fn html(name: &str, maths: &Maths) -> Result<String, String> {
-    if name == reach::NAME {
-        return reach::html();
+    match name {
+        reach::NAME => return reach::html(),
+        roofline::NAME => return roofline::html(),
+        _ => {}
     }
     let names = || ALL.iter().map(|figure| figure.name).collect::<Vec<_>>().join(", ");
     let figure = ALL.iter().find(|figure| figure.name == name);
