@@ -12,6 +12,8 @@ mod directive;
 mod figures;
 mod html;
 mod includes;
+#[cfg(test)]
+mod length;
 mod links;
 mod listings;
 mod map;
