@@ -3,8 +3,10 @@
 use book::{Transcript, number};
 use nalgebra::{DMatrix, dmatrix};
 use reference::{
-    Ends, Listing, Mask, Settings,
+    Agg, Ends, Half, Listing, Mask, Settings, ValueClip,
     step::{Now, Rollout, losses, rollout_phase},
+    value_loss::value_loss_grad,
+    whiten::whiten,
 };
 
 fn main() {
@@ -17,6 +19,7 @@ pub(crate) fn listing() -> Transcript {
     rollout(&mut page);
     epoch(&mut page);
     printed(&mut page);
+    planted(&mut page);
     page
 }
 
@@ -78,9 +81,12 @@ fn epoch(page: &mut Transcript) {
     page.section("epoch");
     let (rollout, settings) = (responses(), settings(Listing::CORRECTED));
     let targets = rollout_phase(&rollout, &settings);
-    let made = losses(&rollout, &targets, &later(&rollout), &settings);
+    let now = later(&rollout);
+    let made = losses(&rollout, &targets, &now, &settings);
     let mask = &rollout.mask;
     rows(page, "ρ", &made.policy.ratio, mask);
+    rows(page, "V", &now.v, mask);
+    rows(page, "H", &now.ent, mask);
     rows(page, "∂L/∂log π", &made.grad_logp, mask);
     rows(page, "∂L/∂V", &made.grad_v, mask);
     for (label, x) in
@@ -112,4 +118,54 @@ fn printed(page: &mut Transcript) {
         let cells: String = made.iter().map(|of| format!("{:>12}", number(of[k], 4))).collect();
         page.line(format!("{label:<16}{cells}"));
     }
+}
+
+/// One response, once with two mistakes in the code and once as the equations say, for a reader to find them.
+fn planted(page: &mut Transcript) {
+    let mask = Mask::from_rows(&[[1, 1, 1, 1, 0, 0]]);
+    let rollout = Rollout {
+        mask: mask.clone(),
+        attended: None,
+        scores: dmatrix![1.0],
+        logp_old: DMatrix::zeros(1, 6),
+        logp_ref: None,
+        v_old: dmatrix![0.5, 0.4, 0.2, 0.6, 0.0, 0.0],
+        ends: Ends::stop(1, 6),
+        weights: None,
+    };
+    let settings = Settings { beta_kl: 0.0, ..settings(Listing::CORRECTED) };
+    let targets = rollout_phase(&rollout, &settings);
+    let (v_old, ret) = (&rollout.v_old, &targets.ret);
+    let v = dmatrix![0.9, 0.5, 0.6, 0.7, 0.0, 0.0];
+
+    let every_slot = Mask::full(1, 6);
+    let padded = settings.whitening.map(|how| whiten(&targets.adv_raw, &every_slot, how).adv);
+    let smaller = DMatrix::from_fn(1, 6, |_, t| {
+        let error = v[t] - ret[t];
+        let clipped = v_old[t] + (v[t] - v_old[t]).clamp(-settings.eps_v, settings.eps_v) - ret[t];
+        if clipped.abs() < error.abs() { 0.0 } else { 2.0 * error }
+    });
+    let n = mask.count() as f64;
+    let larger =
+        n * value_loss_grad(&v, v_old, ret, &mask, settings.eps_v, ValueClip::Max, Agg::TokenMean, Half::No);
+
+    let row = |page: &mut Transcript, label, x: &DMatrix<f64>| {
+        let shown: Vec<f64> = (0..6).map(|t| if mask.has((0, t)) { x[t] } else { f64::NAN }).collect();
+        page.row(label, &shown, 4);
+    };
+    page.section("planted");
+    page.line("γ = 0.9, λ = 0.8, V after the last token = 0, ε_v = 0.2");
+    row(page, "r", &targets.token_rewards);
+    row(page, "V_old", v_old);
+    row(page, "Â, raw", &targets.adv_raw);
+    row(page, "R", ret);
+    if let Some(adv) = &padded {
+        row(page, "Â, whitened", adv);
+    }
+    row(page, "V", &v);
+    row(page, "slope in V", &smaller);
+
+    page.section("found");
+    row(page, "Â, whitened", &targets.adv);
+    row(page, "slope in V", &larger);
 }
