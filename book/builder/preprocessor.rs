@@ -9,7 +9,7 @@ use crate::{
     math::Maths,
     page::depth,
     problem::{Problem, line_of},
-    widgets,
+    transcript, widgets,
 };
 use mdbook_core::book::{Book, Chapter};
 use mdbook_preprocessor::{Preprocessor, PreprocessorContext};
@@ -46,7 +46,7 @@ impl Setter {
         let page = dedented(&chapter.content);
         let page = code::relink(&page, &code::Links { root: &self.root, depth: depth(path) });
         let (page, bad) = maths.page(&page);
-        chapter.content = self.filled(&page, maths, depth(path));
+        chapter.content = self.filled(&page, maths, path);
         chapter.content.push_str(&widgets::scripts(&chapter.content, depth(path)));
         let mut problems = self.problems.borrow_mut();
         problems.extend(bad.into_iter().map(|bad| {
@@ -57,13 +57,18 @@ impl Setter {
 
     /// The page with each directive's block in its place. One that has none is left as it stands: `includes::check` has
     /// said why.
-    fn filled(&self, page: &str, maths: &Maths, depth: usize) -> String {
-        let blocks = Blocks { root: &self.root, maths };
+    fn filled(&self, page: &str, maths: &Maths, path: &Path) -> String {
+        let (blocks, depth) = (Blocks { root: &self.root, maths }, depth(path));
+        let mut printed = transcript::printed_by(path, &code::Links { root: &self.root, depth });
         let mut filled = String::with_capacity(2 * page.len());
         for line in page.lines() {
             let expanded = block(line).and_then(|directive| blocks.expand(directive, depth).ok());
             filled.push_str(&expanded.unwrap_or_else(|| line.into()));
             filled.push('\n');
+            // Once, under the first of its outputs.
+            if block(line).is_some_and(|directive| directive.name == "output") {
+                filled.push_str(&printed.take().unwrap_or_default());
+            }
         }
         filled
     }

@@ -76,15 +76,24 @@ fn files(term: &Term, equation: &Equation, code: &Links<'_>) -> Vec<(&'static st
     let (module, name) = equation.function.rsplit_once("::").unwrap_or(("lib", equation.function));
     let mut rows = vec![("code", vec![link(format!("reference/src/{module}.rs"), Some(name))])];
     if let Some(fast) = equation.fast {
-        let kernel = fast.file.replace("mod.rs", "lanes.rs");
-        let kernel = (kernel != fast.file && code.has(&kernel)).then(|| link(kernel, None));
+        let kernels = kernels(fast.file, code).into_iter().map(|kernel| link(kernel, None));
         rows.push((
             "fast",
-            [Some(link(fast.file.into(), Some(fast.function))), kernel].into_iter().flatten().collect(),
+            [link(fast.file.into(), Some(fast.function))].into_iter().chain(kernels).collect(),
         ));
     }
     rows.push(("tests", term.tests.iter().map(|test| link(format!("tests/{test}"), None)).collect()));
     rows
+}
+
+/// The kernels of a fast path, for vectors and for a GPU: in its own folder, or in that of the pass that it calls.
+fn kernels(fast: &str, code: &Links<'_>) -> Vec<String> {
+    const PASS: &str = "token_pass";
+    let calls = code.text(fast).is_some_and(|text| text.contains(&format!("{PASS}::{{")));
+    let own = fast.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+    let folder = if calls { format!("optimized/src/{PASS}") } else { own.into() };
+    let kernels = ["lanes.rs", "kernel.cu"].map(|name| format!("{folder}/{name}"));
+    kernels.into_iter().filter(|kernel| code.has(kernel)).collect()
 }
 
 fn id(term: &Term) -> String {

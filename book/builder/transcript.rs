@@ -4,6 +4,7 @@
 //! a test runs every example again and compares. A page shows a section by `{{#output gae deltas}}`. So each number
 //! that a reader sees was printed by the code beside it.
 
+use crate::code;
 use std::{
     fmt::{Display, Write},
     fs,
@@ -75,6 +76,20 @@ pub(crate) fn section_of(root: &Path, args: &str) -> Result<String, String> {
     lines.next().ok_or(format!("no section {name} in listings/{stem}.txt"))?;
     let body: Vec<&str> = lines.take_while(|line| !is_head(line)).collect();
     Ok(body.join("\n").trim_end().to_string())
+}
+
+/// What says to a reader where the numbers of a page come from, if the page has an example.
+pub(crate) fn printed_by(page: &Path, code: &code::Links<'_>) -> Option<String> {
+    let stem = page.file_stem()?.to_str()?;
+    let file = format!("book/examples/{stem}.rs");
+    let link = code.to(&file, None);
+    let told = || {
+        format!(
+            "\n<p class=\"measured\">Printed by <a href=\"{link}\">{file}</a>, like every block of numbers on this page: \
+             <code>cargo run -p ppo-book --example {stem}</code>.</p>\n\n"
+        )
+    };
+    code.has(&file).then(told)
 }
 
 #[cfg(test)]

@@ -44,6 +44,49 @@ fn the_first_page_shows_every_equation_with_its_label_formula_and_function() {
     }
 }
 
+#[test]
+fn an_equation_leads_to_its_function_its_fast_path_its_kernels_and_its_tests() {
+    let out = tempfile::tempdir().unwrap();
+    book::build(real_book(), out.path()).unwrap();
+    let page = fs::read_to_string(out.path().join("step.html")).unwrap();
+    let files = |label: &str| -> Vec<String> {
+        let figure = page.split(&format!("id=\"{}\"", label.replace(':', "-"))).nth(1).unwrap();
+        let links = figure.split("</figure>").next().unwrap().split("class=\"file\">").skip(1);
+        links.map(|rest| rest.split('<').next().unwrap().to_string()).collect()
+    };
+    let gae = [
+        "reference/src/gae.rs",
+        "optimized/src/gae/mod.rs",
+        "optimized/src/gae/lanes.rs",
+        "optimized/src/gae/kernel.cu",
+    ];
+    assert_eq!(files("eq:gae")[..4], gae);
+    // Entropy and log-prob come out of one pass, whose kernels are in its folder.
+    assert!(files("eq:entropy").contains(&"optimized/src/token_pass/lanes.rs".into()));
+    assert!(files("eq:entropy").contains(&"optimized/src/token_pass/kernel.cu".into()));
+    for term in TERMS {
+        for equation in term.equations {
+            let files = files(equation.label);
+            assert!(term.tests.iter().all(|test| files.contains(&format!("tests/{test}"))), "{files:?}");
+        }
+    }
+}
+
+#[test]
+fn a_page_says_once_which_example_printed_its_numbers() {
+    let out = tempfile::tempdir().unwrap();
+    book::build(real_book(), out.path()).unwrap();
+    for entry in fs::read_dir(real_book().join("examples")).unwrap() {
+        let stem = entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_string();
+        let page = fs::read_to_string(out.path().join(format!("{stem}.html"))).unwrap();
+        let said = page.matches(&format!("--example {stem}</code>")).count();
+        assert_eq!(said, 1, "{stem}.html");
+        assert!(page.contains(&format!("href=\"code/book/examples/{stem}.rs.html\"")), "{stem}.html");
+    }
+    let answers = fs::read_to_string(out.path().join("exercises.html")).unwrap();
+    assert!(!answers.contains("--example"));
+}
+
 /// The page that the doc comments of a term's file name, once it is written.
 #[test]
 fn a_chapter_shows_the_equations_that_point_to_it_and_the_first_page_leads_there() {
