@@ -70,48 +70,56 @@ async function dead(tab) {
     return found;
 }
 
-// Axe reads each page twice, so that both palettes and both layouts are seen.
-const LOOKS = [
-    { colorScheme: "light", viewport: WIDE, name: "light-wide", axe: true },
-    { colorScheme: "dark", viewport: NARROW, name: "dark-narrow", axe: true },
-    { colorScheme: "light", viewport: NARROW, name: "light-narrow" },
-    { colorScheme: "dark", viewport: WIDE, name: "dark-wide" },
-];
+const SIZES = [{ viewport: WIDE, size: "wide" }, { viewport: NARROW, size: "narrow" }];
+const COLOURS = { light: "light", dark: "navy" };
 const isCode = (page) => page.startsWith("code/");
+
+/** Opens a page at each size and turns it to each palette, which it follows without being loaded again: four looks. */
+async function looks(page, look) {
+    for (const { viewport, size } of SIZES) {
+        await visit(browser, page, { viewport, colorScheme: "light" }, async (tab) => {
+            for (const [colorScheme, theme] of Object.entries(COLOURS)) {
+                await tab.emulateMedia({ colorScheme });
+                if (!isCode(page)) await tab.waitForSelector(`html.${theme}`);
+                await look(tab, `${colorScheme}-${size}`);
+            }
+        });
+    }
+}
 
 // index.html is a copy of the first page.
 for (const page of chapters) {
     test(`${page}: nothing is missing, unset, dead or fetched; it fits and can be read`, async () => {
-        for (const { name, axe: reads, ...look } of LOOKS) {
-            await visit(browser, page, look, async (tab) => {
-                if (name === LOOKS[0].name) {
-                    assert.deepEqual(await tab.evaluate(unset), [], "not set as maths, or not expanded");
-                    assert.deepEqual(await tab.evaluate(missingImages), [], "missing images");
-                    assert.deepEqual(await dead(tab), [], "dead links");
-                }
-                const { by, what } = await tab.evaluate(wider);
-                assert.ok(by <= 0 && what.length === 0, `${name}: wider than ${look.viewport.width} px by ${by}: ${what.join(", ")}`);
-                await tab.screenshot({ path: join(shots, `${page.replaceAll("/", "-").replace(".html", "")}-${name}.png`), fullPage: true });
-                if (reads) assert.deepEqual(await violations(tab), [], name);
-            });
-        }
+        let seen = false;
+        await looks(page, async (tab, name) => {
+            if (!seen) {
+                assert.deepEqual(await tab.evaluate(unset), [], "not set as maths, or not expanded");
+                assert.deepEqual(await tab.evaluate(missingImages), [], "missing images");
+                assert.deepEqual(await dead(tab), [], "dead links");
+                seen = true;
+            }
+            const { by, what } = await tab.evaluate(wider);
+            assert.ok(by <= 0 && what.length === 0, `${name}: wider than the screen by ${by}: ${what.join(", ")}`);
+            await tab.screenshot({ path: join(shots, `${page.replaceAll("/", "-").replace(".html", "")}-${name}.png`), fullPage: true });
+            assert.deepEqual(await violations(tab), [], name);
+        });
     });
 }
 
 test("every page of source: nothing is missing, dead or fetched; the longest fits and can be read", async () => {
     const sources = list.filter(isCode);
     const longest = sources.reduce((a, b) => (statSync(join(out, b)).size > statSync(join(out, a)).size ? b : a));
+    const over = (tab) => tab.evaluate(() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth);
     for (const page of sources) {
-        const looks = page === longest ? LOOKS.slice(0, 2) : LOOKS.slice(1, 2);
-        for (const { name, axe: _, ...look } of looks) {
-            await visit(browser, page, look, async (tab) => {
-                assert.deepEqual(await dead(tab), [], page);
-                const by = await tab.evaluate(() => document.scrollingElement.scrollWidth - document.documentElement.clientWidth);
-                assert.ok(by <= 0, `${page}, ${name}: wider than the screen by ${by}`);
-                if (page === longest) assert.deepEqual(await violations(tab), [], `${page}, ${name}`);
-            });
-        }
+        await visit(browser, page, { viewport: NARROW, colorScheme: "dark" }, async (tab) => {
+            assert.deepEqual(await dead(tab), [], page);
+            assert.ok(await over(tab) <= 0, `${page}: wider than the screen by ${await over(tab)}`);
+        });
     }
+    await looks(longest, async (tab, name) => {
+        assert.ok(await over(tab) <= 0, `${longest}, ${name}: wider than the screen by ${await over(tab)}`);
+        assert.deepEqual(await violations(tab), [], `${longest}, ${name}`);
+    });
 });
 
 test("what is waived is still needed", () => assert.deepEqual(WAIVED.filter((waiver) => !needed.has(waiver)), []));
