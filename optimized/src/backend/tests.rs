@@ -62,6 +62,16 @@ fn what_is_no_level_of_a_cpu_says_why_it_is_absent() {
     }
 }
 
+/// A level as its variant, a device by its name.
+#[test]
+fn a_backend_says_in_a_message_which_it_is() {
+    for on in Backend::available() {
+        let wanted = if on.is_device() { format!("Cuda({on})") } else { format!("{on}").replace('.', "_") };
+        let said = format!("{on:?}");
+        assert!(said.to_lowercase().starts_with(&wanted.to_lowercase()), "{said}");
+    }
+}
+
 #[cfg(emulated)]
 #[test]
 fn the_emulation_is_a_device_that_has_every_term_where_it_was_built() {

@@ -22,8 +22,9 @@ fn every_kernel_of_every_source_says_its_threads() {
 /// A plain operator on floats may be fused, and a function of CUDA's library is not the contract's.
 #[test]
 fn every_operation_of_a_kernel_is_an_intrinsic_with_its_rounding() {
-    for (stem, _) in SOURCES {
+    for (stem, source) in SOURCES {
         let text = text(stem).unwrap();
+        assert!(text.ends_with(source), "{stem}");
         for call in
             ["expf(", "logf(", "__expf", "__logf", "fmaf(", "sqrtf(", "rsqrt", "atomicAdd", "__fdividef"]
         {
