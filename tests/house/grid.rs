@@ -3,8 +3,10 @@
 use crate::files::{sources, text};
 use conformance::terms::{Equation, TERMS, Term};
 
-/// Where the stem of a fast term stands, and how.
-const BY_STEM: [(&str, fn(&str) -> String); 7] = [
+/// A file, and how the stem of a fast term stands in it.
+type Place = (&'static str, fn(&str) -> String);
+
+const BY_STEM: [Place; 7] = [
     ("tests/src/fast/mod.rs", |stem| format!("\n    {stem}::TERM,")),
     ("tests/differential/golden.txt", |stem| format!(" {stem}: ")),
     ("optimized/src/lib.rs", |stem| format!("\nmod {stem};")),
