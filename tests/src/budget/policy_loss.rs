@@ -74,28 +74,29 @@ pub fn policy_loss(
     clip: &PolicyClip,
     agg: Agg,
 ) -> PolicyBudget {
-    let token = |slot| token(p, logp[slot], logp_old[slot], adv[slot], clip);
     let weight = |slot| p.given(weights.map_or(1.0, |w| w[slot]));
-    let count = |may: &dyn Fn((usize, usize)) -> bool| {
-        p.each(mask, |slot| p.given(f64::from(may(slot)))).iter().filter(|x| x.value == 1.0).count()
-    };
     let limit = p.setting(clip.log_ratio_clamp);
-    let old_over_new = p.each(mask, |slot| match clip.kl_of {
-        KlOf::Raw => -token(slot).log_ratio,
-        KlOf::Clamped => -token(slot).log_ratio.clamp(-limit, limit),
+    let zero = p.given(0.0);
+    let [mut ratio, mut approx_kl] = [(); 2].map(|()| p.each(mask, |_| zero));
+    let (mut clip_in_doubt, mut dual_in_doubt) = (0, 0);
+    let per_token = p.each(mask, |slot| {
+        let token = token(p, logp[slot], logp_old[slot], adv[slot], clip);
+        let old_over_new = match clip.kl_of {
+            KlOf::Raw => -token.log_ratio,
+            KlOf::Clamped => -token.log_ratio.clamp(-limit, limit),
+        };
+        ratio[slot] = token.ratio;
+        approx_kl[slot] = targets::kl_of(p, old_over_new - zero, KlEstimate::plain(clip.kl_kind));
+        clip_in_doubt += usize::from(in_doubt(p, &token, adv[slot], clip));
+        dual_in_doubt += usize::from(token.bound.is_some_and(|bound| token.pessimistic.may_cross(bound)));
+        token.loss * weight(slot)
     });
-    let zero = p.each(mask, |_| p.given(0.0));
-    let approx_kl = targets::kl(p, &old_over_new, &zero, mask, KlEstimate::plain(clip.kl_kind));
-    let per_token = p.each(mask, |slot| token(slot).loss * weight(slot));
     PolicyBudget {
-        ratio: p.each(mask, |slot| token(slot).ratio),
+        ratio,
         loss: aggregate(p, &per_token, mask, agg),
         per_token,
-        clip_in_doubt: count(&|slot| in_doubt(p, &token(slot), adv[slot], clip)),
-        dual_in_doubt: count(&|slot| {
-            let token = token(slot);
-            token.bound.is_some_and(|bound| token.pessimistic.may_cross(bound))
-        }),
+        clip_in_doubt,
+        dual_in_doubt,
         approx_kl: aggregate(p, &approx_kl, mask, Agg::TokenMean),
     }
 }

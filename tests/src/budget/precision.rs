@@ -20,9 +20,21 @@ pub(super) enum Reads {
     ToF32,
 }
 
-/// The precision that the numbers compared with were computed in.
+/// The precision that the numbers compared with were computed in. It is one pointer, since every number of a budget
+/// carries it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Precision {
+pub struct Precision(&'static Parts);
+
+impl core::ops::Deref for Precision {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        self.0
+    }
+}
+
+/// What a precision is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parts {
     /// Unit roundoff of their arithmetic plus that of ours: both evaluations round, and the bounds add up.
     pub(super) u: f64,
     /// Half the spacing of its subnormal numbers, what an underflowing operation may lose.
@@ -33,36 +45,39 @@ pub struct Precision {
     pub(super) reads: Reads,
 }
 
+/// f32, in any order.
+const SINGLE: Parts = Parts {
+    u: 1.0 / 16_777_216.0 + f64::EPSILON / 2.0,
+    tiny: 1.401_298_464_324_817e-45,
+    largest: f64::INFINITY,
+    order: Order::Any,
+    reads: Reads::Exactly,
+};
+
 impl Precision {
     /// Theirs in f32, ours in f64.
-    pub const F32: Precision = Precision {
-        u: 1.0 / 16_777_216.0 + f64::EPSILON / 2.0,
-        tiny: 1.401_298_464_324_817e-45,
-        largest: f64::INFINITY,
-        order: Order::Any,
-        reads: Reads::Exactly,
-    };
+    pub const F32: Precision = Precision(&SINGLE);
     /// Both in f64.
-    pub const F64: Precision = Precision { u: f64::EPSILON, tiny: 5e-324, ..Precision::F32 };
+    pub const F64: Precision = Precision(&Parts { u: f64::EPSILON, tiny: 5e-324, ..SINGLE });
     /// Theirs in bf16.
     pub const BF16: Precision =
-        Precision { u: 1.0 / 256.0 + f64::EPSILON / 2.0, tiny: 9.183_549_615_799_121e-41, ..Precision::F32 };
+        Precision(&Parts { u: 1.0 / 256.0 + f64::EPSILON / 2.0, tiny: 9.183_549_615_799_121e-41, ..SINGLE });
     /// Theirs in f16, whose numbers end at 65504: what may lie beyond is undetermined.
-    pub const F16: Precision = Precision {
+    pub const F16: Precision = Precision(&Parts {
         u: 1.0 / 2048.0 + f64::EPSILON / 2.0,
         tiny: 1.0 / 16_777_216.0,
         largest: 65_504.0,
-        ..Precision::F32
-    };
+        ..SINGLE
+    });
     /// Theirs by `optimized/ORDER.md`, in f32: the order of every sum is known, and a number beyond the range
     /// makes what follows from it undetermined (off by ∞), as an overflow to ∞ may.
     pub const ORDER: Precision =
-        Precision { largest: f32::MAX as f64, order: Order::Written, ..Precision::F32 };
+        Precision(&Parts { largest: f32::MAX as f64, order: Order::Written, ..SINGLE });
 
     /// Theirs in f32 from numbers that are written in decimal, and so rounded on their way in; a number beyond the
     /// range makes what follows from it undetermined.
     pub const DECIMAL: Precision =
-        Precision { largest: f32::MAX as f64, reads: Reads::ToF32, ..Precision::F32 };
+        Precision(&Parts { largest: f32::MAX as f64, reads: Reads::ToF32, ..SINGLE });
 
     /// The dtype of their arithmetic.
     pub fn name(self) -> &'static str {
