@@ -39,7 +39,9 @@ pub struct Compared {
 }
 
 impl Compared {
-    pub(super) fn of(place: Place, ours: Approx, got: f64, rounding: f64) -> Compared {
+    pub(super) fn of(place: Place, ours: Approx, got: f64, stored: Stored) -> Compared {
+        // What no arithmetic has rounded was rounded when it was stored.
+        let rounding = if ours.off == 0.0 { stored.itself } else { stored.beyond };
         let allowed = ours.off + if ours.value.is_finite() { rounding * ours.most() } else { 0.0 };
         let off = difference(ours.value, got);
         let verdict = if !ours.off.is_finite() {
@@ -61,6 +63,15 @@ impl Compared {
     }
 }
 
+/// What the storage of a tensor takes off a number, relative.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    /// Of a number that its arithmetic has rounded as finely as that, or finer.
+    pub(super) beyond: f64,
+    /// Of a number that no arithmetic has rounded.
+    pub(super) itself: f64,
+}
+
 /// The slots that hold a token, row by row.
 pub(super) fn slots(mask: &Mask) -> impl Iterator<Item = (usize, usize)> {
     (0..mask.shape().0).flat_map(|row| mask.tokens_of(row).into_iter().map(move |t| (row, t)))
@@ -71,7 +82,7 @@ pub fn compare(step: &Step, name: &str, ours: &Numbers) -> Option<Compared> {
     if matches!(ours, Numbers::Logits(_)) {
         return step.compare_probed(ours);
     }
-    let rounding = step.rounding(name);
+    let rounding = step.stored_as(name);
     let too_many = !step.p.bounds(step.mask_of(name).count());
     let compared = match (ours, step.own(name)?) {
         (Numbers::Scalar(ours), Own::Scalar(got)) => Some(Compared::of(Place::Scalar, *ours, *got, rounding)),

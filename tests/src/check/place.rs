@@ -19,7 +19,7 @@ pub fn pattern(step: &Step, output: &str, ours: &Numbers) -> Option<String> {
             let mask = step.mask_of(output);
             let differs = |slot: &(usize, usize)| {
                 let place = Place::Token(slot.0, slot.1);
-                let compared = Compared::of(place, ours[*slot], got[*slot], step.rounding(output));
+                let compared = Compared::of(place, ours[*slot], got[*slot], step.stored_as(output));
                 compared.verdict != Verdict::Passed
             };
             let off: Vec<Off> = step

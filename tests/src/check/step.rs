@@ -9,7 +9,10 @@ mod losses;
 mod reads;
 mod tokens;
 
-use super::{bugs::Bug, compare::slots};
+use super::{
+    bugs::Bug,
+    compare::{Stored, slots},
+};
 use crate::{
     budget::{self, Approx, Grid, Precision},
     dump::{Axes, BadInput, Chosen, Dump, GradOf, Inputs, OUTPUTS as OUTPUT_ROWS, WhitenOver},
@@ -153,6 +156,12 @@ impl Step {
     /// What the storage of an output's own tensor takes off a number, relative.
     pub fn rounding(&self, name: &str) -> f64 {
         self.dtypes.get(name).map_or(0.0, |dtype| rounding(*dtype, self.p))
+    }
+
+    /// The same, and what it takes off a number that no arithmetic has rounded.
+    pub(super) fn stored_as(&self, name: &str) -> Stored {
+        let itself = self.dtypes.get(name).map_or(0.0, |dtype| unit_of(*dtype));
+        Stored { beyond: self.rounding(name), itself }
     }
 
     /// Whether an output stands under the mask of the critic, which has one slot more where the first pad is paid.
@@ -318,13 +327,18 @@ fn together(dump: &Dump, chosen: &Chosen) -> Vec<Range<usize>> {
     }
 }
 
-/// The unit roundoff of a dtype that is coarser than the arithmetic.
-fn rounding(dtype: Dtype, p: Precision) -> f64 {
-    let of_dtype = match dtype {
+/// The unit roundoff of a dtype.
+fn unit_of(dtype: Dtype) -> f64 {
+    match dtype {
         Dtype::BF16 => 1.0 / 256.0,
         Dtype::F16 => 1.0 / 2048.0,
         Dtype::F32 => 1.0 / 16_777_216.0,
         _ => 0.0,
-    };
+    }
+}
+
+/// The unit roundoff of a dtype that is coarser than the arithmetic.
+fn rounding(dtype: Dtype, p: Precision) -> f64 {
+    let of_dtype = unit_of(dtype);
     if of_dtype > p.unit() { of_dtype } else { 0.0 }
 }

@@ -100,7 +100,7 @@ impl Search<'_> {
 impl super::Step {
     /// The worst number of one token's row.
     fn compare_row(&self, probe: &Probe, ours: &[crate::budget::Approx]) -> Option<Compared> {
-        let rounding = self.rounding(GRAD_LOGITS.name);
+        let rounding = self.stored_as(GRAD_LOGITS.name);
         let of = |(v, (ours, got)): (usize, (&crate::budget::Approx, &f64))| {
             Compared::of(Place::Logit(probe.slot.0, probe.slot.1, v), *ours, *got, rounding)
         };
