@@ -87,11 +87,14 @@ fn every_mistake_is_named_from_a_file_that_is_right_otherwise() {
             if finding.compared.verdict != Verdict::Failed {
                 return false;
             }
-            let shown = shown(&finding);
+            // Another value than a stated one may have the same numbers: a claim that fails, and no other mistake.
+            let mut beside = finding.clone();
+            beside.fits.retain(|fit| !(fit.mistakes.is_empty() && fit.against_the_stated));
+            let (all_shown, shown) = (shown(&finding), shown(&beside));
             let others =
                 shown.iter().filter(|name| *name != bug.name && *name != "listing = unmasked").count();
             let is_named = shown.iter().any(|name| name == bug.name);
-            all.push(shown);
+            all.push(all_shown);
             is_named && (alike || (others == 0 && finding.failed() == bug.is_mistake()))
         });
         if !named_alone {

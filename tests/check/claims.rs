@@ -1,6 +1,6 @@
 //! What is a claim, and what passes: with a trainer's name and without.
 
-use crate::scene::{Scene, followed};
+use crate::scene::{Scene, followed, named};
 use conformance::check::{
     Report,
     bugs::bugs,
@@ -78,6 +78,18 @@ fn under_a_dialect_every_departure_from_it_fails_and_names_what_it_follows() {
             followed(&finding)
         );
     }
+}
+
+/// Rewards of a gap are 0 here, and so to count them is to decay by them: either may be what was done.
+#[test]
+fn a_departure_is_said_beside_a_mistake_with_the_same_numbers() {
+    let user = [("gamma", "0.9"), ("lam", "0.8")];
+    let file = file_of("verl", &[&user[..], &[("gap", "decay")]].concat());
+    let file = user.iter().fold(file, |file, (key, value)| file.says(key, value)).says("dialect", "verl");
+    let finding = file.finding("advantages_raw");
+    assert!(finding.failed());
+    assert!(named(&finding).contains(&"GapRewardsRead"), "{:?}", named(&finding));
+    assert_eq!(followed(&finding), [["gap = decay"]]);
 }
 
 /// In the metadata or by a flag; for a number as for a choice.

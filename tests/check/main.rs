@@ -4,6 +4,7 @@ mod bugs;
 mod choices;
 mod claims;
 mod dialects;
+mod drawn;
 mod figures;
 mod forms;
 mod gradient;

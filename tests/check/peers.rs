@@ -41,9 +41,7 @@ fn a_peer_is_recognised_by_its_numbers_alone_and_not_called_wrong() {
         for finding in &report.findings {
             assert!(!finding.failed(), "{peer}: {finding:?}");
         }
-        // torchrl whitens nothing unless it is told to, and in this file it was: that is not yet taken for its users' choice.
-        let told = peer == "torchrl";
-        assert!(report.consistent.contains(&dialect) || told, "{peer}: {:?}", report.consistent);
+        assert!(report.consistent.contains(&dialect), "{peer}: {:?}", report.consistent);
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Finding {
     /// Settings of any value that one number is made by, neither stated nor settled by other outputs, where nothing
     /// explains it: a value that no list has may, together with choices.
     pub unstated: Vec<&'static str>,
+    /// Whether some value of these has the number, by a choice that nobody states either.
+    pub in_reach: bool,
     /// Whether the file is too large for every explanation to have been tried.
     pub cut: bool,
 }
@@ -65,6 +67,7 @@ impl Finding {
             other_methods: Vec::new(),
             pattern: None,
             unstated: Vec::new(),
+            in_reach: false,
             cut: false,
         }
     }
@@ -75,9 +78,10 @@ impl Finding {
         self.compared.verdict == Verdict::Failed && told_apart && !self.is_convention()
     }
 
-    /// A total of which neither coefficient is known: every number is one by some pair of them.
+    /// One number that some value of what the file leaves unsaid has, and no other number that tells which. Of a total it
+    /// is open where neither coefficient is known: every number is one by some pair of them.
     pub fn is_open(&self) -> bool {
-        ["vf_coef", "entropy_coef"].iter().all(|key| self.unstated.contains(key))
+        self.in_reach || ["vf_coef", "entropy_coef"].iter().all(|key| self.unstated.contains(key))
     }
 
     /// Another method's numbers, and nothing that is known of this one's.
@@ -100,6 +104,11 @@ impl Fit {
             || self.numbers.iter().any(Number::is_turned)
     }
 
+    /// How many changes it is.
+    pub(super) fn size(&self) -> usize {
+        self.changed.len() + self.numbers.len() + self.mistakes.len()
+    }
+
     /// No change at all.
     pub(super) fn nothing() -> Fit {
         let compared = Compared {
@@ -120,7 +129,7 @@ impl Fit {
     }
 
     /// Whether another one is the same changes.
-    fn is(&self, other: &Fit) -> bool {
+    pub(super) fn is(&self, other: &Fit) -> bool {
         let values = |fit: &Fit| -> Vec<(&str, &str)> {
             fit.changed.iter().map(|(choice, value)| (choice.key, value.value)).collect()
         };

@@ -1,24 +1,30 @@
 //! The search: which choices and mistakes an output's numbers follow, the fewest changes first.
 //!
-//! What outputs before it have settled; one choice or one mistake; one number that no list has; two choices, or a choice
+//! What outputs before it have settled; one choice or one mistake; one number that no list has; choices and numbers that
+//! nobody states, as many as it takes, where that is more than two changes or nothing else explains; two choices, or a choice
 //! and a mistake; two mistakes, where those leave nothing as it is stated; a number with one of these; three choices, or
 //! two and a mistake. A mistake is one of the output itself or of one before it that the file lacks. The first of these
 //! levels that has an explanation gives all of its explanations.
 
 mod changes;
 mod infer;
+mod joint;
 mod logits;
 mod numbers;
+mod radii;
 mod ranks;
+mod slopes;
+mod sorted;
 mod under;
 mod ways;
 
 use super::{
-    Finding,
+    Finding, Fit,
     bugs::bugs,
     choices::{CHOICES, Choice},
     compare::{Compared, Verdict, compare},
     dialects::Dialect,
+    finding::COUNTS,
     not_covered, place,
     step::{Step, precision_of, reads},
 };
@@ -32,10 +38,17 @@ use changes::Changes;
 pub use changes::Number;
 pub use infer::{InUse, Open};
 use std::{cell::RefCell, collections::BTreeMap};
+use under::Under;
 use ways::Ways;
 
 /// Formulas times tokens that one output is tried by, where they are single changes and where they are more.
 const MOST_WORK: [usize; 2] = [64_000_000, 4_000_000];
+
+/// Conventions that are kept until another output tells them apart.
+const MOST_OTHERS: usize = 8;
+
+/// An output, and the values of the keys that it reads.
+type Read = (&'static str, Vec<String>);
 
 /// A file and the step on it.
 pub(super) struct Search<'a> {
@@ -49,10 +62,16 @@ pub(super) struct Search<'a> {
     pub(super) dialect: Option<&'static Dialect>,
     /// Keys whose value is a claim.
     pub(super) stated: Vec<&'static str>,
-    /// What the outputs that were compared follow, where that is one convention.
+    /// What the outputs that were compared follow.
     settled: RefCell<Changes>,
+    /// What else they may, where several conventions have their numbers.
+    others: RefCell<Vec<Changes>>,
+    /// Radii and coefficients that an output was met with.
+    confirmed: RefCell<Vec<&'static str>>,
     /// The terms that each output is computed from, once asked.
     terms: RefCell<BTreeMap<&'static str, Vec<&'static str>>>,
+    /// Whether an output passes under values of the keys that it reads, once asked.
+    known: RefCell<BTreeMap<Read, Option<bool>>>,
 }
 
 impl<'a> Search<'a> {
@@ -74,7 +93,10 @@ impl<'a> Search<'a> {
             dialect,
             stated,
             settled: RefCell::default(),
+            others: RefCell::default(),
+            confirmed: RefCell::default(),
             terms: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -96,13 +118,22 @@ impl<'a> Search<'a> {
         };
         let mut finding = Finding::of(output, p, compared);
         if compared.verdict != Verdict::Failed {
+            if compared.verdict == Verdict::Passed {
+                self.confirm(output);
+            }
             return Ok(Some(finding));
         }
+        self.choose_settled(output);
         let ways = self.ways(output);
         (finding.fits, finding.cut) = ways.fits(ours.as_ref());
         finding.other_methods = ways.by_other_methods();
-        if finding.fits.is_empty() && finding.other_methods.is_empty() {
-            finding.unstated = self.unstated(output, &compared);
+        let is_count = COUNTS.contains(&output) && !finding.is_convention();
+        if (finding.fits.is_empty() || is_count) && finding.other_methods.is_empty() {
+            let unstated = self.unstated(output, &compared);
+            finding.in_reach = !unstated.is_empty() && ways.in_reach(compared.got);
+            if finding.in_reach || finding.fits.is_empty() {
+                finding.unstated = unstated;
+            }
         }
         if finding.fits.is_empty() {
             finding.pattern = ours.and_then(|ours| place::pattern(&step, output, &ours));
@@ -111,17 +142,57 @@ impl<'a> Search<'a> {
         Ok(Some(finding))
     }
 
-    /// Keeps what a finding follows for the outputs after it, where that is one set of choices: the one convention, or
-    /// else the one departure.
+    /// Keeps what a finding follows for the outputs after it: its conventions, the first of them until another output
+    /// tells them apart; or else its one departure.
     fn settle(&self, finding: &Finding) {
         let (wrong, conventions): (Vec<_>, Vec<_>) = finding.fits.iter().partition(|fit| fit.is_wrong());
-        let open = if conventions.is_empty() { wrong } else { conventions };
-        if let [fit] = open.as_slice()
-            && fit.mistakes.is_empty()
-        {
-            let found = Changes { listed: fit.changed.clone(), numbers: fit.numbers.clone() };
-            let all = self.settled.borrow().and(&found);
-            *self.settled.borrow_mut() = all;
+        let is_one = wrong.len() == 1;
+        let open = if conventions.is_empty() && is_one { wrong } else { conventions };
+        // A count is met by many radii.
+        let counted = |fit: &&&Fit| {
+            COUNTS.contains(&finding.output)
+                && (!fit.numbers.is_empty()
+                    || fit.changed.iter().any(|(choice, _)| numbers::is_knob(choice.key)))
+        };
+        let plain = open.iter().filter(|fit| fit.mistakes.is_empty() && !counted(fit));
+        let before = self.settled.borrow().clone();
+        let found = |fit: &&Fit| Changes { listed: fit.changed.clone(), numbers: fit.numbers.clone() };
+        let mut all = plain.map(|fit| before.and(&found(fit))).take(MOST_OTHERS);
+        if let Some(first) = all.next() {
+            *self.others.borrow_mut() = all.collect();
+            *self.settled.borrow_mut() = first;
+        }
+        if finding.is_convention() {
+            self.confirm(finding.output);
+        }
+    }
+
+    /// Of the conventions that an earlier output left open, those that have this one's numbers, where any do.
+    fn choose_settled(&self, output: &'static str) {
+        if self.others.borrow().is_empty() {
+            return;
+        }
+        let has = |changes: &Changes| {
+            let compared = Under::changed(self, changes).and_then(|under| under.compared(output, &[]));
+            compared.is_some_and(|compared| compared.verdict == Verdict::Passed)
+        };
+        let all = [vec![self.settled.borrow().clone()], self.others.borrow().clone()].concat();
+        let mut fitting = all.into_iter().filter(has);
+        if let Some(first) = fitting.next() {
+            *self.others.borrow_mut() = fitting.collect();
+            *self.settled.borrow_mut() = first;
+        }
+    }
+
+    /// Keeps that an output was met with what is settled of its radii and coefficients, or the default.
+    fn confirm(&self, output: &str) {
+        if COUNTS.contains(&output) {
+            return;
+        }
+        let unclipped = |changes: &Changes| changes.value("value_clip_form", self.chosen) == Some("off");
+        let unclipped = unclipped(&self.settled.borrow()) || self.others.borrow().iter().any(unclipped);
+        if output != "vf_loss" || !unclipped {
+            self.confirmed.borrow_mut().extend(free_in(output));
         }
     }
 
@@ -131,16 +202,20 @@ impl<'a> Search<'a> {
         if compared.place != Place::Scalar || !compared.expected.is_finite() || !compared.got.is_finite() {
             return Vec::new();
         }
-        let free = |term: &&str| match *term {
-            "pg_loss" | "pg_clipfrac" | "pg_clipfrac_lower" => ["cliprange_low", "cliprange_high"].as_slice(),
-            "vf_loss" | "vf_clipfrac" => &["cliprange_value"],
-            "total_loss" => &["vf_coef", "entropy_coef"],
-            _ => &[],
-        };
-        let settled: Vec<&str> = self.settled.borrow().keys().collect();
+        let confirmed = self.confirmed.borrow();
+        let others = self.others.borrow();
+        let in_all = |key: &&str| others.iter().all(|other| other.keys().any(|of| of == *key));
+        let settled: Vec<&str> = self.settled.borrow().keys().filter(in_all).collect();
         let both_radii = |key: &str| key != "cliprange_value" && settled.contains(&"cliprange");
-        let known = |key: &&'static str| self.states(key) || settled.contains(key) || both_radii(key);
-        self.terms_of(output).iter().flat_map(free).copied().filter(|key| !known(key)).collect()
+        let known = |key: &&'static str| {
+            self.states(key) || settled.contains(key) || both_radii(key) || confirmed.contains(key)
+        };
+        self.terms_of(output)
+            .iter()
+            .flat_map(|term| free_in(term))
+            .copied()
+            .filter(|key| !known(key))
+            .collect()
     }
 
     /// Why an output is another method's by what the file says, itself or one that it is computed from.
@@ -169,28 +244,57 @@ impl<'a> Search<'a> {
         of
     }
 
-    /// Whether a choice can show in one of these terms: in its formula, or in the mask that it is read under.
+    /// The keys that an output may be made by. Returns with a λ of their own are made of advantages that the file may
+    /// hold with another.
+    fn keys_of(&self, output: &'static str) -> Vec<&'static str> {
+        let mut terms = self.terms_of(output);
+        if terms.contains(&"returns") {
+            terms.push("advantages_raw");
+        }
+        let made = |key: &str| {
+            CHOICES
+                .iter()
+                .filter(|choice| choice.key == key)
+                .any(|choice| choice.of.iter().any(|of| terms.contains(of)))
+        };
+        let of_none = |key: &str| CHOICES.iter().all(|choice| choice.key != key) && !numbers::is_knob(key);
+        let read = |key: &str| {
+            under::MOVING.contains(&key) || made(key) || numbers::shows(key, &terms) || of_none(key)
+        };
+        KEYS.iter().map(|key| key.name).filter(|key| read(key)).collect()
+    }
+
+    /// Whether a choice shows in one of these terms under what is settled.
     fn matters(&self, choice: &Choice, terms: &[&str]) -> bool {
-        let s = self.chosen.settings.as_listed();
+        let settled = Under::settings_of(self, &self.settled.borrow());
+        let s = settled.unwrap_or(self.chosen.settings).as_listed();
+        (choice.matters)(&s) && self.can_matter(choice, terms)
+    }
+
+    /// Whether it can under some settings: in their formula, or in the mask that they are read under.
+    fn can_matter(&self, choice: &Choice, terms: &[&str]) -> bool {
         let of_critic = || terms.iter().any(|term| self.step.is_of_critic(term));
         let masked = choice.key == "score_at" && self.step.may_pay_the_pad() && of_critic();
         // Its entropy part is made by these.
         let of_logits = ["entropy_coef", "loss_agg_mode", "count_empty_rows"].contains(&choice.key)
             && terms.contains(&GRAD_LOGITS.name);
         let of_ranks = choice.key != "whiten_over" || self.dump.ranks().len() > 1;
-        (choice.matters)(&s)
-            && of_ranks
-            && (masked || of_logits || terms.iter().any(|term| choice.of.contains(term)))
+        of_ranks && (masked || of_logits || terms.iter().any(|term| choice.of.contains(term)))
     }
 
     fn ways(&self, output: &'static str) -> Ways<'_> {
         let terms = self.terms_of(output);
-        let choices: Vec<_> = CHOICES.iter().filter(|choice| self.matters(choice, &terms)).collect();
+        let choices: Vec<_> = CHOICES.iter().filter(|choice| self.can_matter(choice, &terms)).collect();
         let mistakes = bugs().filter(|bug| terms.contains(&bug.of)).collect();
         let settled = self.settled.borrow();
-        let of_others = |key: &&'static str| {
-            !choices.iter().any(|choice| choice.key == *key) && !numbers::shows(key, &terms)
+        let mut wider = terms.clone();
+        // With a λ of their own they are made of advantages that the file may hold with another.
+        wider.extend(terms.contains(&"returns").then_some("advantages_raw"));
+        let read = |key: &str| {
+            numbers::shows(key, &wider)
+                || CHOICES.iter().any(|choice| choice.key == key && self.can_matter(choice, &wider))
         };
+        let of_others = |key: &&'static str| !(read(key) || *key == "cliprange" && read("cliprange_low"));
         let base = settled.keys().filter(of_others).fold(settled.clone(), |base, key| base.without(key));
         Ways::of(self, output, choices, mistakes, terms, base)
     }
@@ -200,6 +304,18 @@ impl<'a> Search<'a> {
         let radii: &[&str] = &["cliprange", "cliprange_low", "cliprange_high"];
         let also = if key == "cliprange" { radii } else { &[] };
         self.stated.iter().any(|of| *of == key || also.contains(of))
+    }
+}
+
+/// The radii and coefficients that one number is made by, and that may have any value.
+fn free_in(term: &str) -> &'static [&'static str] {
+    match term {
+        "pg_loss" => &["cliprange_low", "cliprange_high", "clip_ratio_c"],
+        "pg_clipfrac" => &["cliprange_low", "cliprange_high"],
+        "pg_clipfrac_lower" => &["clip_ratio_c"],
+        "vf_loss" | "vf_clipfrac" => &["cliprange_value"],
+        "total_loss" => &["vf_coef", "entropy_coef"],
+        _ => &[],
     }
 }
 

@@ -12,7 +12,8 @@ use crate::check::{
 use std::cell::Cell;
 
 /// What the users of every trainer set.
-const USERS: [&str; 20] = [
+const USERS: [&str; 21] = [
+    "whiten",
     "gamma",
     "lam",
     "lam_critic",
@@ -97,8 +98,7 @@ impl Search<'_> {
         let Some(under) = Under::changed(self, changes) else { return Some(false) };
         for finding in of {
             left.set(left.get().checked_sub(self.step.inputs.mask.count())?);
-            let compared = under.compared(finding.output, &[]);
-            if compared.is_none_or(|compared| compared.verdict != Verdict::Passed) {
+            if under.passes(finding.output) != Some(true) {
                 return Some(false);
             }
         }
@@ -124,7 +124,11 @@ impl Search<'_> {
                 let own = dialect.defaults.iter().any(|(of, _)| *of == key);
                 !does(key) && (own || USERS.contains(&key))
             };
-            for (key, value) in self.settled.borrow().settings().filter(|(key, _)| of_users(key)) {
+            let settled = self.settled.borrow();
+            // What is as we have it by default is not settled, and a trainer's own default may be the other.
+            let switches = ["whiten", "value_clip_form"];
+            let own = switches.into_iter().filter_map(|key| Some((key, settled.value(key, self.chosen)?)));
+            for (key, value) in own.chain(settled.settings()).filter(|(key, _)| of_users(key)) {
                 flags.retain(|(flag, _)| flag != key);
                 flags.push((key.to_owned(), value.to_owned()));
             }
@@ -140,7 +144,7 @@ impl Search<'_> {
             forms.into_iter().any(|bug| passes(name, &[bug]) == Some(true))
         };
         let outputs = self.dump.output_names().into_iter().filter(|name| self.not_covered(name).is_none());
-        let mut met = outputs.filter_map(|name| Some(passes(name, &[])? || by_form(name))).peekable();
+        let mut met = outputs.filter_map(|name| Some(under.passes(name)? || by_form(name))).peekable();
         met.peek().is_some() && met.all(|met| met)
     }
 
@@ -169,7 +173,12 @@ impl Search<'_> {
     pub(in crate::check) fn contradictions(&self, findings: &[Finding]) -> Vec<String> {
         let settled = self.settled.borrow();
         let mut said = Vec::new();
-        for (choice, value) in &settled.listed {
+        let others = self.others.borrow();
+        let in_all = |key: &str, value: &str| {
+            others.iter().all(|other| other.settings().any(|setting| setting == (key, value)))
+        };
+        for (choice, value) in settled.listed.iter().filter(|(choice, value)| in_all(choice.key, value.value))
+        {
             let of_this = |finding: &&Finding| {
                 finding.compared.verdict == Verdict::Passed
                     && self.matters(choice, &self.terms_of(finding.output))

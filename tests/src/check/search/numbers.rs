@@ -161,8 +161,13 @@ pub(super) fn shows(key: &str, terms: &[&str]) -> bool {
     KNOBS.iter().any(|knob| knob.key == key && knob.of.iter().any(|of| terms.contains(of)))
 }
 
+/// Whether a setting of that key is looked for at any value.
+pub(super) fn is_knob(key: &str) -> bool {
+    KNOBS.iter().any(|knob| knob.key == key)
+}
+
 /// One number of an output, and what it may be off.
-fn one_of(step: &Step, numbers: &Numbers, place: Place) -> Option<(f64, f64)> {
+pub(super) fn one_of(step: &Step, numbers: &Numbers, place: Place) -> Option<(f64, f64)> {
     let of = match (numbers, place) {
         (Numbers::Scalar(x), Place::Scalar) => *x,
         (Numbers::PerToken(grid), Place::Token(row, t)) => grid[(row, t)],
@@ -226,7 +231,7 @@ fn root(
 }
 
 /// A number to so many significant digits.
-fn rounded(x: f64, digits: usize) -> f64 {
+pub(super) fn rounded(x: f64, digits: usize) -> f64 {
     format!("{x:.*e}", digits - 1).parse().unwrap_or(x)
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Ways<'s> {
     left: Cell<usize>,
     /// Whether it was not enough.
     cut: Cell<bool>,
+    /// How many short decimals chance alone would have met.
+    chance: Cell<f64>,
 }
 
 impl<'s> Ways<'s> {
@@ -50,8 +52,8 @@ impl<'s> Ways<'s> {
         base: Changes,
     ) -> Ways<'s> {
         let (off, left, cut) = (Cell::new(f64::INFINITY), Cell::new(0), Cell::new(false));
-        let tried = Cell::new(0);
-        Ways { search, output, terms, choices, mistakes, base, off, tried, left, cut }
+        let (tried, chance) = (Cell::new(0), Cell::new(0.0));
+        Ways { search, output, terms, choices, mistakes, base, off, tried, left, cut, chance }
     }
 
     /// Every explanation of the fewest changes, and whether the work was cut short of it.
@@ -67,21 +69,49 @@ impl<'s> Ways<'s> {
         let one = self.more(core::slice::from_ref(&nothing));
         let mut fits = self.by_choices(&one, &[]);
         let alone = self.by_mistakes_alone(plain, &mut fits);
-        if fits.is_empty() && !COUNTS.contains(&self.output) {
+        // One number that does not resolve a hundredth of what there is to explain says no decimal.
+        let is_coarse =
+            plainly.is_some_and(|of| of.place == Place::Scalar && 100.0 * of.allowed > self.off.get());
+        if fits.is_empty() && !COUNTS.contains(&self.output) && !is_coarse {
             fits = self.by_number(&nothing, &[]);
         }
-        if fits.is_empty() && !COUNTS.contains(&self.output) {
+        if !fits.is_empty() || COUNTS.contains(&self.output) {
+            return (explaining_most(fits), self.cut.get());
+        }
+        self.left.set(MOST_WORK[1]);
+        let tried = self.tried.get();
+        let together = if is_coarse { Vec::new() } else { self.together() };
+        // What it has tried counts for its own explanations.
+        self.tried.set(tried);
+        self.chance.set(0.0);
+        // Where it takes no more than two changes, others of two are as good.
+        if together.is_empty() || together.iter().any(|fit| fit.size() <= self.base.keys().count() + 2) {
             self.left.set(MOST_WORK[1]);
             fits = self.by_more(&one, &alone);
             fits.retain(|fit| self.tells(fit));
         }
+        fits = leaving_the_stated(fits);
+        fits.extend(
+            together.into_iter().filter(|fit| fits.iter().all(|other| !other.is(fit))).collect::<Vec<_>>(),
+        );
         (explaining_most(fits), self.cut.get())
+    }
+
+    /// Whether chance alone would have met the number.
+    pub(super) fn chance_says_nothing(&self) -> bool {
+        self.chance.get() > 0.01
+    }
+
+    /// Counts what chance alone would have met.
+    pub(super) fn by_chance(&self, more: f64) {
+        self.chance.set(self.chance.get() + more.min(1.0));
     }
 
     /// Whether it says something that so many formulas meet this number: of formulas that are anywhere as far off as
     /// what there is to explain, less than one in a hundred searches would.
-    fn tells(&self, fit: &Fit) -> bool {
-        let by_chance = self.tried.get() as f64 * 2.0 * fit.compared.allowed / self.off.get();
+    pub(super) fn tells(&self, fit: &Fit) -> bool {
+        let by_formulas = self.tried.get() as f64 * 2.0 * fit.compared.allowed / self.off.get();
+        let by_chance = by_formulas + self.chance.get();
         fit.compared.place != Place::Scalar || by_chance < 0.01
     }
 
@@ -141,6 +171,11 @@ impl<'s> Ways<'s> {
 
     fn more(&self, changes: &[Changes]) -> Vec<Changes> {
         one_more(changes, &self.choices, &self.base, self.search.chosen)
+    }
+
+    /// Gives the work of several changes anew.
+    pub(super) fn again(&self) {
+        self.left.set(MOST_WORK[1]);
     }
 
     /// Whether one more formula may be tried.
@@ -230,12 +265,17 @@ impl<'s> Ways<'s> {
     }
 }
 
-/// What leaves the stated as it is explains more than what does not. A convention comes before a mistake with the
-/// same numbers.
-fn explaining_most(mut fits: Vec<Fit>) -> Vec<Fit> {
+/// Of several changes at once, what leaves the stated as it is explains more than what does not.
+fn leaving_the_stated(mut fits: Vec<Fit>) -> Vec<Fit> {
     if fits.iter().any(|fit| !fit.against_the_stated) {
         fits.retain(|fit| !fit.against_the_stated);
     }
-    fits.sort_by_key(Fit::is_wrong);
+    fits
+}
+
+/// A convention comes before a mistake with the same numbers, and that before a value other than the stated one: both are
+/// said, since either may be what was done.
+fn explaining_most(mut fits: Vec<Fit>) -> Vec<Fit> {
+    fits.sort_by_key(|fit| (fit.is_wrong(), fit.against_the_stated));
     fits
 }

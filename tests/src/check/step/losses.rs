@@ -6,7 +6,7 @@ use crate::{
     dump::Inputs,
     evaluate::parts_of,
 };
-use reference::Settings;
+use reference::{Coefficients, Settings};
 
 impl Step {
     /// One number of the losses.
@@ -60,7 +60,7 @@ impl Step {
     }
 
     /// The same, with the ratio that the file has, or that a mistake makes: log π is what gives it then.
-    fn surrogate_operands(&self, s: &Settings) -> Option<[Grid; 3]> {
+    pub(in crate::check) fn surrogate_operands(&self, s: &Settings) -> Option<[Grid; 3]> {
         let plain = |ratio: &Grid| ratio.iter().all(|x| x.value.is_finite() && x.value >= 0.0);
         let own = matches!(self.own("ratio"), Some(Own::PerToken(_)));
         let ratio = if own || self.is_mistaken("ratio") {
@@ -116,6 +116,11 @@ impl Step {
         let [v, v_old, ret] = self.value_operands(s)?;
         let mask = &self.inputs.value_mask;
         Some(budget::value_loss(self.p, &v, &v_old, &ret, mask, s.eps_v, s.value_clip, s.agg, s.half))
+    }
+
+    /// What the policy loss and the other parts have in the loss that was derived.
+    pub(in crate::check) fn parts(&self, s: &Settings) -> (f64, Coefficients) {
+        parts_of(self.grad_of, s.coefficients)
     }
 
     /// Through the policy loss and through the KL loss, each times what it has in the loss that was derived.
