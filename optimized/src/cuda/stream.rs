@@ -14,6 +14,7 @@ pub(crate) type Kernel = (&'static str, &'static str);
 /// What a device does one after the other. A call of a term on a stream asks for kernels and comes back at once: it allocates
 /// nothing, copies nothing and waits for nothing.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the emulation has one order, and no handles"))]
 pub struct Stream {
     device: Device,
     /// The driver's handle; 0 is its default stream.
