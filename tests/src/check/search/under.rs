@@ -79,10 +79,14 @@ impl<'s> Under<'s> {
     /// The file's numbers against these, under the mask of the file as it is read. Where the first pad is paid the
     /// reward of that slot is compared too: a score that nobody is paid has the same numbers elsewhere.
     pub(super) fn compared_with(&self, output: &'static str, numbers: &Numbers) -> Option<Compared> {
-        let pays_pads = output == "token_rewards" && self.settings.score_at == ScoreAt::FirstPad;
-        let with_pads = || self.search.step.inputs.mask.with_first_pad() == self.step.inputs.value_mask;
-        let step = if pays_pads && with_pads() { &self.step } else { &self.search.step };
+        let step = if self.compares_pads(output) { &self.step } else { &self.search.step };
         compare(&step.at(self.search.precision(output)), output, numbers)
+    }
+
+    /// Whether an output is compared in the first pads too.
+    pub(super) fn compares_pads(&self, output: &str) -> bool {
+        let pays_pads = output == "token_rewards" && self.settings.score_at == ScoreAt::FirstPad;
+        pays_pads && self.search.step.inputs.mask.with_first_pad() == self.step.inputs.value_mask
     }
 
     /// The file's numbers against an output with these mistakes.

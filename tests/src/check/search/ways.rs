@@ -75,6 +75,12 @@ impl<'s> Ways<'s> {
         if fits.is_empty() && !COUNTS.contains(&self.output) && !is_coarse {
             fits = self.by_number(&nothing, &[]);
         }
+        if !fits.is_empty()
+            && fits.iter().all(Fit::is_wrong)
+            && let Some(fit) = self.paying_pads(&one)
+        {
+            return (vec![fit], self.cut.get());
+        }
         if !fits.is_empty() || COUNTS.contains(&self.output) {
             return (explaining_most(fits), self.cut.get());
         }
@@ -95,6 +101,17 @@ impl<'s> Ways<'s> {
             together.into_iter().filter(|fit| fits.iter().all(|other| !other.is(fit))).collect::<Vec<_>>(),
         );
         (explaining_most(fits), self.cut.get())
+    }
+
+    /// The first pads are paid, and a number is at a value that no list has: then the pads' own rewards are what was paid,
+    /// which those of a score that was lost are not.
+    fn paying_pads(&self, one: &[Changes]) -> Option<Fit> {
+        let pays = |changes: &&Changes| {
+            !self.search.states("score_at")
+                && changes.settings().any(|(key, _)| key == "score_at")
+                && self.under(changes).is_some_and(|under| under.compares_pads(self.output))
+        };
+        one.iter().filter(pays).flat_map(|changes| self.by_number(changes, &[])).find(|fit| !fit.is_wrong())
     }
 
     /// Whether chance alone would have met the number.
