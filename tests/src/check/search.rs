@@ -202,11 +202,18 @@ impl<'a> Search<'a> {
         if compared.place != Place::Scalar || !compared.expected.is_finite() || !compared.got.is_finite() {
             return Vec::new();
         }
+        self.unsaid(output)
+    }
+
+    /// The radii and coefficients that an output is made by and that nothing says: no flag, no metadata, no other output.
+    fn unsaid(&self, output: &'static str) -> Vec<&'static str> {
         let confirmed = self.confirmed.borrow();
         let others = self.others.borrow();
         let in_all = |key: &&str| others.iter().all(|other| other.keys().any(|of| of == *key));
-        let settled: Vec<&str> = self.settled.borrow().keys().filter(in_all).collect();
-        let both_radii = |key: &str| key != "cliprange_value" && settled.contains(&"cliprange");
+        let settled = self.settled.borrow();
+        let settled: Vec<&str> = settled.keys().filter(in_all).collect();
+        let both_radii =
+            |key: &str| ["cliprange_low", "cliprange_high"].contains(&key) && settled.contains(&"cliprange");
         let known = |key: &&'static str| {
             self.states(key) || settled.contains(key) || both_radii(key) || confirmed.contains(key)
         };
@@ -307,6 +314,9 @@ impl<'a> Search<'a> {
     }
 }
 
+/// What the losses are multiplied by in the total.
+const COEFFICIENTS: &[&str] = &["vf_coef", "entropy_coef", "kl_loss_coef"];
+
 /// The radii and coefficients that one number is made by, and that may have any value.
 fn free_in(term: &str) -> &'static [&'static str] {
     match term {
@@ -314,7 +324,7 @@ fn free_in(term: &str) -> &'static [&'static str] {
         "pg_clipfrac" => &["cliprange_low", "cliprange_high"],
         "pg_clipfrac_lower" => &["clip_ratio_c"],
         "vf_loss" | "vf_clipfrac" => &["cliprange_value"],
-        "total_loss" => &["vf_coef", "entropy_coef"],
+        "total_loss" => COEFFICIENTS,
         _ => &[],
     }
 }

@@ -5,12 +5,16 @@
 //! what the third must be.
 
 use super::{
+    COEFFICIENTS,
     changes::{Changes, Number},
     numbers::rounded,
     sorted::Sorted,
     ways::Ways,
 };
-use crate::check::{compare::slots, step::Own};
+use crate::check::{
+    compare::slots,
+    step::{Numbers, Own},
+};
 use reference::{ClipFrac, Settings, ValueClip, aggregate::aggregate_grad};
 
 /// Bounds of the dual clip that are common, beside none.
@@ -308,8 +312,37 @@ impl Ways<'_> {
                 counts(tokens.down.len() - tokens.down.up_to(1.0))
             }
             "vf_clipfrac" => counts(self.value_slots(changes)?),
+            "total_loss" => self.total_reaches(changes, got)?,
             _ => false,
         })
+    }
+
+    /// Whether a total has the number at some coefficients that nobody states, none of them negative. Of one alone the
+    /// total says the decimal.
+    fn total_reaches(&self, changes: &Changes, got: f64) -> Option<bool> {
+        let mut free = self.search.unsaid(self.output);
+        free.retain(|key| COEFFICIENTS.contains(key) && self.is_open(key, changes));
+        if free.len() < 2 {
+            return Some(false);
+        }
+        let total = |one: Option<&str>| {
+            let value = |key: &str| if one == Some(key) { "1" } else { "0" };
+            let number = |key: &&'static str| Number { key, value: value(key).to_owned() };
+            let with = free.iter().map(number).fold(changes.clone(), |with, number| with.with_number(number));
+            match self.under(&with)?.numbers(self.output, &[])? {
+                Numbers::Scalar(x) => Some(x),
+                _ => None,
+            }
+        };
+        let least = total(None)?;
+        let toward = |key: &&str| total(Some(key)).map_or(0.0, |one| one.value - least.value);
+        let there = got - least.value;
+        let slack = least.off + 1e-6 * (least.value.abs() + got.abs());
+        Some(
+            free.iter()
+                .map(toward)
+                .any(|slope| slope != 0.0 && (there * slope > 0.0 || there.abs() <= slack)),
+        )
     }
 
     /// How many tokens may have the larger error clipped, at any radius: those whose value moved toward its return.

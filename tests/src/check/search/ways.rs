@@ -97,9 +97,11 @@ impl<'s> Ways<'s> {
             fits.retain(|fit| self.tells(fit));
         }
         fits = leaving_the_stated(fits);
-        fits.extend(
-            together.into_iter().filter(|fit| fits.iter().all(|other| !other.is(fit))).collect::<Vec<_>>(),
-        );
+        // What values of a list explain needs no others.
+        let listed = fits.iter().filter(|fit| !fit.is_wrong()).map(Fit::size).min();
+        let needed = |fit: &Fit| fit.numbers.is_empty() || listed.is_none_or(|listed| fit.size() < listed);
+        let more = together.into_iter().filter(|fit| needed(fit) && fits.iter().all(|other| !other.is(fit)));
+        fits.extend(more.collect::<Vec<_>>());
         (explaining_most(fits), self.cut.get())
     }
 
