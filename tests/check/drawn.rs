@@ -9,7 +9,7 @@ use conformance::{
 use reference::rng::Rng;
 
 /// Files that are drawn.
-const CASES: u64 = 40;
+const CASES: u64 = 100;
 
 /// Numbers that may have any value: from, to, and how many digits behind the point.
 const NUMBERS: &[(&str, f64, f64, usize)] = &[

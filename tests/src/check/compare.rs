@@ -40,8 +40,7 @@ pub struct Compared {
 
 impl Compared {
     pub(super) fn of(place: Place, ours: Approx, got: f64, stored: Stored) -> Compared {
-        // What no arithmetic has rounded was rounded when it was stored.
-        let rounding = if ours.off == 0.0 { stored.itself } else { stored.beyond };
+        let rounding = stored.of(ours.off);
         let allowed = ours.off + if ours.value.is_finite() { rounding * ours.most() } else { 0.0 };
         let off = difference(ours.value, got);
         let verdict = if !ours.off.is_finite() {
@@ -70,6 +69,13 @@ pub(super) struct Stored {
     pub(super) beyond: f64,
     /// Of a number that no arithmetic has rounded.
     pub(super) itself: f64,
+}
+
+impl Stored {
+    /// Of a number that its arithmetic may be off by so much.
+    pub(super) fn of(self, off: f64) -> f64 {
+        if off == 0.0 { self.itself } else { self.beyond }
+    }
 }
 
 /// The slots that hold a token, row by row.

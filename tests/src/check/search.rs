@@ -291,7 +291,10 @@ impl<'a> Search<'a> {
 
     fn ways(&self, output: &'static str) -> Ways<'_> {
         let terms = self.terms_of(output);
-        let choices: Vec<_> = CHOICES.iter().filter(|choice| self.can_matter(choice, &terms)).collect();
+        // Returns with a λ of their own are made as advantages are.
+        let mut of_choices = terms.clone();
+        of_choices.extend(terms.contains(&"returns").then_some("advantages_raw"));
+        let choices: Vec<_> = CHOICES.iter().filter(|choice| self.can_matter(choice, &of_choices)).collect();
         let mistakes = bugs().filter(|bug| terms.contains(&bug.of)).collect();
         let settled = self.settled.borrow();
         let mut wider = terms.clone();

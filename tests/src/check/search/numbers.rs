@@ -88,6 +88,7 @@ impl Ways<'_> {
                 }
                 _ => one_of(&self.search.step, &self.made(&with, mistakes)?, place)?,
             };
+            let off = off + self.search.step.stored_as(self.output).of(off) * got.abs();
             (ours.is_finite() && off.is_finite()).then_some((ours - got, off))
         };
         roots(knob, off_at).into_iter().find_map(|root| {
@@ -144,11 +145,23 @@ impl Ways<'_> {
         Vec::new()
     }
 
-    /// The number of the file that is off most, and where it stands.
+    /// The number of the file that is farthest from ours, and where it stands: not the one that is off by the most
+    /// budgets, which may be a small one that no setting moves.
     fn probe(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<(Place, f64)> {
-        let compared = self.under(changes)?.compared(self.output, mistakes)?;
-        (compared.verdict == Verdict::Failed && compared.got.is_finite())
-            .then_some((compared.place, compared.got))
+        let under = self.under(changes)?;
+        let numbers = under.numbers(self.output, mistakes)?;
+        let compared = under.compared_with(self.output, &numbers)?;
+        if compared.verdict != Verdict::Failed || !compared.got.is_finite() {
+            return None;
+        }
+        let (Numbers::PerToken(ours), Some(Own::PerToken(own))) = (&numbers, under.step.own(self.output))
+        else {
+            return Some((compared.place, compared.got));
+        };
+        let apart = |slot: &(usize, usize)| (ours[*slot].value - own[*slot]).abs();
+        let slots = under.step.compared_slots(self.output).filter(|slot| apart(slot).is_finite());
+        let farthest = slots.max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+        Some((Place::Token(farthest.0, farthest.1), own[farthest]))
     }
 
     fn made(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Numbers> {
