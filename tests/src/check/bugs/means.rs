@@ -5,7 +5,7 @@ use crate::{
     budget::{self, Approx, Grid, Precision},
     check::{
         compare::slots,
-        step::{Numbers, Step},
+        step::{Numbers, Own, Step},
     },
 };
 use reference::{Agg, Half, Mask, Settings};
@@ -141,15 +141,30 @@ fn sum_of_all_slots(step: &Step, s: &Settings, name: &str) -> Option<Numbers> {
 fn mean_of_means(step: &Step, s: &Settings, name: &str) -> Option<Numbers> {
     let (p, mask) = (step.p, step.mask_of(name));
     let tokens = tokens(step, s, name, mask, false).filter(|_| matches!(s.agg, Agg::TokenMean))?;
-    let b = mask.shape().0;
-    let forms = (2..b).map(|rows| {
-        let part = |of: usize| mask_of(mask, |slot| mask.has(slot) && slot.0 / rows == of);
-        let parts: Vec<Mask> = (0..b.div_ceil(rows)).map(part).filter(|part| part.count() > 0).collect();
-        let mean = |part: &Mask| budget::aggregate(p, &tokens, part, Agg::TokenMean);
-        let all = p.sum(parts.iter().map(mean)) / p.given(parts.len() as f64);
-        (parts.len() > 1).then(|| Numbers::Scalar(before(step, s, name) * all))
-    });
-    nearest(step, name, forms)
+    let rows = parts_of(mask, &tokens, before(step, s, name).value, step.own(name))?;
+    let part = |of: usize| mask_of(mask, |slot| mask.has(slot) && slot.0 / rows == of);
+    let parts = (0..mask.shape().0.div_ceil(rows)).map(part).filter(|part| part.count() > 0);
+    let means: Vec<Approx> = parts.map(|part| budget::aggregate(p, &tokens, &part, Agg::TokenMean)).collect();
+    let n = p.given(means.len() as f64);
+    Some(Numbers::Scalar(before(step, s, name) * (p.sum(means) / n)))
+}
+
+/// How many rows a part has, where the mean of the means of such parts is nearest to the file's. Plain sums are enough
+/// to say so, and there are as many sizes as rows.
+fn parts_of(mask: &Mask, tokens: &Grid, factor: f64, own: Option<&Own>) -> Option<usize> {
+    let got = if let Some(Own::Scalar(got)) = own { *got } else { f64::NAN };
+    let of_row = |row: usize| {
+        let valid = mask.tokens_of(row);
+        (valid.iter().map(|t| tokens[(row, *t)].value).sum::<f64>(), valid.len() as f64)
+    };
+    let rows: Vec<(f64, f64)> = (0..mask.shape().0).map(of_row).collect();
+    let means = |size: usize| -> Vec<f64> {
+        let sum = |rows: &[(f64, f64)]| rows.iter().fold((0.0, 0.0), |(x, n), row| (x + row.0, n + row.1));
+        rows.chunks(size).map(sum).filter(|(_, n)| *n > 0.0).map(|(x, n)| x / n).collect()
+    };
+    let off = |means: &[f64]| (factor * means.iter().sum::<f64>() / means.len() as f64 - got).abs();
+    let sizes = (2..rows.len()).map(|size| (size, means(size))).filter(|(_, means)| means.len() > 1);
+    sizes.min_by(|(_, a), (_, b)| off(a).total_cmp(&off(b))).map(|(size, _)| size)
 }
 
 /// K, from 2 to the number of rows, that is nearest to what the file has of ours. A ½ of the value loss that is lost or

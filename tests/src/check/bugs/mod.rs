@@ -142,14 +142,21 @@ pub(super) fn mask_of(like: &Mask, has: impl Fn((usize, usize)) -> bool) -> Mask
 
 /// What stands at the next slot of the mask, 0 after the last.
 fn next(step: &Step, mask: &Mask, x: &Grid) -> Grid {
-    let after = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().find(|next| *next > t);
-    step.p.each(mask, |slot| after(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
+    let rows = rows_of(mask);
+    let after = |(row, t): (usize, usize)| rows[row].get(rows[row].partition_point(|other| *other <= t));
+    step.p.each(mask, |slot| after(slot).map_or(step.p.given(0.0), |t| x[(slot.0, *t)]))
 }
 
 /// What stands at the slot of the mask before, 0 before the first.
 fn before(step: &Step, mask: &Mask, x: &Grid) -> Grid {
-    let before = |(row, t): (usize, usize)| mask.tokens_of(row).into_iter().rfind(|before| *before < t);
-    step.p.each(mask, |slot| before(slot).map_or(step.p.given(0.0), |t| x[(slot.0, t)]))
+    let rows = rows_of(mask);
+    let before = |(row, t): (usize, usize)| rows[row][..rows[row].partition_point(|other| *other < t)].last();
+    step.p.each(mask, |slot| before(slot).map_or(step.p.given(0.0), |t| x[(slot.0, *t)]))
+}
+
+/// The valid slots of every row.
+fn rows_of(mask: &Mask) -> Vec<Vec<usize>> {
+    (0..mask.shape().0).map(|row| mask.tokens_of(row)).collect()
 }
 
 /// A quantity with what the file has beneath the mask: its own output of that name, else the input.

@@ -34,6 +34,8 @@ pub(super) struct Ways<'s> {
     off: Cell<f64>,
     /// Formulas that were tried.
     tried: Cell<usize>,
+    /// What one formula costs, in tokens.
+    each: usize,
     /// What is left of the work.
     left: Cell<usize>,
     /// Whether it was not enough.
@@ -53,7 +55,8 @@ impl<'s> Ways<'s> {
     ) -> Ways<'s> {
         let (off, left, cut) = (Cell::new(f64::INFINITY), Cell::new(0), Cell::new(false));
         let (tried, chance) = (Cell::new(0), Cell::new(0.0));
-        Ways { search, output, terms, choices, mistakes, base, off, tried, left, cut, chance }
+        let each = search.step.inputs.mask.count().max(LEAST_WORK);
+        Ways { search, output, terms, choices, mistakes, base, off, tried, each, left, cut, chance }
     }
 
     /// Every explanation of the fewest changes, and whether the work was cut short of it.
@@ -199,8 +202,7 @@ impl<'s> Ways<'s> {
 
     /// Whether one more formula may be tried.
     pub(super) fn may(&self) -> bool {
-        let tokens = self.search.step.inputs.mask.count().max(LEAST_WORK);
-        let left = self.left.get().checked_sub(tokens);
+        let left = self.left.get().checked_sub(self.each);
         self.tried.set(self.tried.get() + 1);
         self.cut.set(self.cut.get() || left.is_none());
         self.left.set(left.unwrap_or(0));
