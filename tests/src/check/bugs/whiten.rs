@@ -1,14 +1,16 @@
 //! Mistakes of whitening: `eq:whiten`.
 
-use super::{Bug, all_slots, bug, everywhere, form, mask_of, nearest};
+use super::{Bug, all_slots, bug, everywhere, form, nearest};
 use crate::{
     budget::{self, Approx, Grid, Precision},
     check::{
         compare::slots,
-        step::{Numbers, Step},
+        step::{Numbers, Own, Step},
     },
 };
+use nalgebra::DMatrix;
 use reference::{EpsAt, Mask, Settings, ShiftMean, Variance, Whitening};
+use std::collections::BTreeMap;
 
 /// Each of them.
 pub(super) const BUGS: &[Bug] = &[
@@ -34,33 +36,23 @@ pub(super) const BUGS: &[Bug] = &[
         },
     ),
     of_whitening("WhitenedByRow", "each row has a mean and a deviation of its own", "", |step, s| {
-        let mask = &step.inputs.mask;
-        in_parts(step, s, (0..mask.shape().0).map(|of| mask_of(mask, |slot| mask.has(slot) && slot.0 == of)))
+        in_parts(step, s, |(row, _)| row)
     }),
     of_whitening(
         "WhitenedByColumn",
         "each token of the response has a mean and a deviation over the rows",
         "pytorch/rl#1033 (B47)",
-        |step, s| {
-            let mask = &step.inputs.mask;
-            in_parts(
-                step,
-                s,
-                (0..mask.shape().1).map(|of| mask_of(mask, |slot| mask.has(slot) && slot.1 == of)),
-            )
-        },
+        |step, s| in_parts(step, s, |(_, t)| t),
     ),
     of_whitening(
         "WhitenedByShard",
         "each shard of a row's tokens has a mean and a deviation of its own: they are reduced over ranks of rows alone",
         "THUDM/slime#2235, radixark/miles#3229 (B41)",
         |step, s| {
-            let mask = &step.inputs.mask;
-            let t_len = mask.shape().1;
+            let t_len = step.inputs.mask.shape().1;
             let forms = [2, 3, 4, 8].map(|shards: usize| {
                 let width = t_len.div_ceil(shards);
-                let shard = |of: usize| mask_of(mask, |slot| mask.has(slot) && slot.1 / width == of);
-                (shards <= t_len / 2).then(|| in_parts(step, s, (0..shards).map(shard)))?
+                (shards <= t_len / 2).then(|| in_parts(step, s, |(_, t)| t / width))?
             });
             nearest(step, "whitened", forms)
         },
@@ -70,13 +62,8 @@ pub(super) const BUGS: &[Bug] = &[
         "each rank's or minibatch's rows have a mean and a deviation of their own",
         "TRL (ranks); CleanRL, SB3, PufferLib (minibatches)",
         |step, s| {
-            let mask = &step.inputs.mask;
-            let b = mask.shape().0;
-            let forms = (2..=b / 2).map(|rows| {
-                let part = |of: usize| mask_of(mask, |slot| mask.has(slot) && slot.0 / rows == of);
-                in_parts(step, s, (0..b.div_ceil(rows)).map(part))
-            });
-            nearest(step, "whitened", forms)
+            let rows = rows_of_a_part(step, s)?;
+            in_parts(step, s, |(row, _)| row / rows)
         },
     )),
     of_whitening(
@@ -178,18 +165,51 @@ fn divided(step: &Step, adv: &Grid, mean: Approx, scale: Approx, how: Whitening)
 }
 
 /// Each part of the tokens whitened alone; none where one has too few for a deviation, or all are one part.
-fn in_parts(step: &Step, s: &Settings, parts: impl Iterator<Item = Mask>) -> Option<Numbers> {
+fn in_parts(step: &Step, s: &Settings, part: impl Fn((usize, usize)) -> usize) -> Option<Numbers> {
     let (p, adv, how) = (step.p, step.raw(s)?, s.whitening?);
-    let parts: Vec<Mask> = parts.filter(|part| part.count() > 0).collect();
-    if parts.len() < 2 || parts.iter().any(|part| part.count() < 2) {
+    let mut parts = BTreeMap::<usize, Vec<(usize, usize)>>::new();
+    slots(&step.inputs.mask).for_each(|slot| parts.entry(part(slot)).or_default().push(slot));
+    if parts.len() < 2 || parts.values().any(|part| part.len() < 2) {
         return None;
     }
     let mut out = p.each(&step.inputs.mask, |_| p.given(0.0));
-    for part in &parts {
-        let whitened = budget::whiten(p, &adv, part, how);
-        slots(part).for_each(|slot| out[slot] = whitened[slot]);
+    for part in parts.values() {
+        let of_part = DMatrix::from_fn(1, part.len(), |_, i| adv[part[i]]);
+        let whitened = budget::whiten(p, &of_part, &Mask::full(1, part.len()), how);
+        part.iter().enumerate().for_each(|(i, slot)| out[*slot] = whitened[(0, i)]);
     }
     Some(Numbers::PerToken(out))
+}
+
+/// How many rows a part has, where the first part whitened alone is nearest to the file in its first two rows: plain sums
+/// of ever more rows are enough to say so.
+fn rows_of_a_part(step: &Step, s: &Settings) -> Option<usize> {
+    let (mask, adv, how) = (&step.inputs.mask, step.raw(s)?, s.whitening?);
+    let Some(Own::PerToken(own)) = step.own("whitened") else { return Some(2) };
+    let first: Vec<_> = slots(mask).take_while(|(row, _)| *row < 2).collect();
+    let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    let mut nearest = (f64::INFINITY, None);
+    for row in 0..mask.shape().0 / 2 {
+        for t in mask.tokens_of(row) {
+            let x = adv[(row, t)].value;
+            (n, sum, squares) = (n + 1.0, sum + x, squares + x * x);
+        }
+        let mean: f64 = sum / n;
+        let of = if how.variance == Variance::Population { n } else { n - 1.0 };
+        let var = (squares - n * mean * mean) / of;
+        let scale = match how.eps_at {
+            EpsAt::Std => var.sqrt() + how.eps_w,
+            EpsAt::UnderRoot => (var + how.eps_w).sqrt(),
+            EpsAt::VarFloor => reference::nan::greater(var, how.eps_w).sqrt(),
+        };
+        let kept = if how.shift_mean == ShiftMean::No { mean } else { 0.0 };
+        let off = |slot: &(usize, usize)| ((adv[*slot].value - mean) / scale + kept - own[*slot]).abs();
+        let off = first.iter().map(off).sum::<f64>();
+        if row > 0 && off < nearest.0 {
+            nearest = (off, Some(row + 1));
+        }
+    }
+    nearest.1
 }
 
 /// The deviation of all, about the mean of another row: B = L.
