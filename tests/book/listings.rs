@@ -43,7 +43,11 @@ example!(iteration, "../../book/examples/iteration.rs");
 
 example!(cost, "../../book/examples/cost.rs");
 
+example!(dialects, "../../book/examples/dialects.rs");
+
 example!(errata, "../../book/examples/errata.rs");
+
+example!(fast, "../../book/examples/fast.rs");
 
 example!(order, "../../book/examples/order.rs");
 
@@ -73,8 +77,10 @@ const EXAMPLES: &[Example] = &[
     ("iteration", iteration::listing),
     // Around it.
     ("cost", cost::listing),
+    ("dialects", || dialects::listing().unwrap()),
     ("errata", errata::listing),
     // Fast, and the same.
+    ("fast", || fast::listing().unwrap()),
     ("order", || order::listing().unwrap()),
     ("proof", || proof::listing().unwrap()),
     ("check", || check::listing().unwrap()),
