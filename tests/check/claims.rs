@@ -80,6 +80,21 @@ fn under_a_dialect_every_departure_from_it_fails_and_names_what_it_follows() {
     }
 }
 
+/// OpenRLHF may leave σ out; verl never does.
+#[test]
+fn a_formula_of_another_trainer_is_a_departure_from_the_one_that_is_named() {
+    let form = bugs().find(|bug| bug.name == "centred-only").unwrap();
+    for (name, fails) in [("verl", true), ("openrlhf", false)] {
+        let dialect = DIALECTS.iter().find(|dialect| dialect.name == name).unwrap();
+        let all = dialect.settings();
+        let made = all.iter().fold(Scene::rich(), |scene, (key, value)| scene.says(key, value));
+        let numbers = made.step(|step, s| (form.make)(step, s)).unwrap();
+        let silent = all.iter().fold(Scene::rich(), |scene, (key, _)| scene.unsays(key));
+        let finding = silent.with("whitened", &numbers).says("dialect", name).finding("whitened");
+        assert_eq!((finding.failed(), named(&finding)), (fails, vec!["centred-only"]), "{name}");
+    }
+}
+
 /// Rewards of a gap are 0 here, and so to count them is to decay by them: either may be what was done.
 #[test]
 fn a_departure_is_said_beside_a_mistake_with_the_same_numbers() {

@@ -17,6 +17,9 @@ use crate::check::{
 use crate::report::{Place, difference};
 use std::cell::Cell;
 
+/// Formulas that any trainer's users may have chosen before it was handed anything.
+const BY_USERS: [&str; 1] = ["scaled-score"];
+
 /// What a formula costs whatever it is of, in tokens.
 const LEAST_WORK: usize = 256;
 
@@ -276,7 +279,12 @@ impl<'s> Ways<'s> {
         numbers: &Numbers,
     ) -> Option<Fit> {
         let compared = under.compared_with(self.output, numbers)?;
-        let against_the_stated = all.keys().any(|key| self.search.states(key));
+        // What a trainer is named for is a claim too, and another's formula is none of its own.
+        let of_others = |dialect: &crate::check::dialects::Dialect| {
+            mistakes.iter().any(|bug| !bug.is_mistake() && !dialect.has(bug) && !BY_USERS.contains(&bug.name))
+        };
+        let against_the_stated =
+            all.keys().any(|key| self.search.states(key)) || self.search.dialect.is_some_and(of_others);
         let has = |dialect: &crate::check::dialects::Dialect| mistakes.iter().all(|bug| dialect.has(bug));
         let of_the_dialect = !mistakes.is_empty() && self.search.dialect.is_some_and(has);
         let (changed, numbers, mistakes) = (all.listed.clone(), all.numbers.clone(), mistakes.to_vec());
