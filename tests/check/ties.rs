@@ -72,6 +72,21 @@ fn a_tie_is_read_by_the_convention_that_the_file_follows() {
     assert!(said.starts_with("at 2 ties grad_values is ¾ of the unclipped branch: "), "{said}");
 }
 
+/// What a tie may be off is a whole branch, more than a small token away from it has to explain.
+#[test]
+fn a_convention_is_found_beside_ties_that_are_larger_than_what_it_explains() {
+    let file = Scene::default()
+        .row("values", &[0.75, 0.25, 0.5])
+        .row("old_values", &[0.5, 0.5, 0.5])
+        .row("returns", &[2.0, -1.0, 1.0])
+        .says("grad_of", "vf_loss")
+        .says("cliprange_value", "0.25")
+        .says("value_clip_form", "max");
+    let slopes = [0.75 * -1.25, 0.75 * 1.25, -0.5].map(|whole| whole / 3.0);
+    let finding = file.row("grad_values", &slopes).finding("grad_values");
+    assert!(finding.is_convention(), "{:?}", finding.fits);
+}
+
 /// Inside the range both errors are one number, and every rule gives its whole slope: no tie that a gradient could show.
 #[test]
 fn away_from_its_bounds_a_clip_has_no_tie() {

@@ -3,6 +3,7 @@
 use super::{
     MOST_WORK, Search,
     changes::{Changes, one_more},
+    numbers::one_of,
     under::Under,
 };
 use crate::check::{
@@ -33,8 +34,9 @@ pub(super) struct Ways<'s> {
     pub(super) mistakes: Vec<&'static Bug>,
     /// What outputs before it have settled, and what all else is tried on top of.
     pub(super) base: Changes,
-    /// What there is to explain: how far the worst number is off.
+    /// What there is to explain: how far the worst number is off, and where it stands.
     off: Cell<f64>,
+    worst: Cell<Option<Place>>,
     /// Formulas that were tried.
     tried: Cell<usize>,
     /// What one formula costs, in tokens.
@@ -57,9 +59,9 @@ impl<'s> Ways<'s> {
         base: Changes,
     ) -> Ways<'s> {
         let (off, left, cut) = (Cell::new(f64::INFINITY), Cell::new(0), Cell::new(false));
-        let (tried, chance) = (Cell::new(0), Cell::new(0.0));
+        let (tried, chance, worst) = (Cell::new(0), Cell::new(0.0), Cell::new(None));
         let each = search.step.inputs.mask.count().max(LEAST_WORK);
-        Ways { search, output, terms, choices, mistakes, base, off, tried, each, left, cut, chance }
+        Ways { search, output, terms, choices, mistakes, base, off, worst, tried, each, left, cut, chance }
     }
 
     /// Every explanation of the fewest changes, and whether the work was cut short of it.
@@ -68,6 +70,7 @@ impl<'s> Ways<'s> {
         let under = Under::changed(self.search, &Changes::default());
         let plainly = under.zip(plain).and_then(|(under, plain)| under.compared_with(self.output, plain));
         self.off.set(plainly.map_or(f64::INFINITY, |of| difference(of.expected, of.got)));
+        self.worst.set(plainly.map(|of| of.place));
         if let Some(fit) = self.by_what_is_settled() {
             return (vec![fit], false);
         }
@@ -279,6 +282,9 @@ impl<'s> Ways<'s> {
         numbers: &Numbers,
     ) -> Option<Fit> {
         let compared = under.compared_with(self.output, numbers)?;
+        // There, and not at a tie, whose allowance is a whole branch.
+        let there = self.worst.get().and_then(|place| one_of(&self.search.step, numbers, place));
+        let allowed = there.map_or(compared.allowed, |(_, off)| off.min(compared.allowed));
         // What a trainer is named for is a claim too, and another's formula is none of its own.
         let of_others = |dialect: &crate::check::dialects::Dialect| {
             mistakes.iter().any(|bug| !bug.is_mistake() && !dialect.has(bug) && !BY_USERS.contains(&bug.name))
@@ -290,7 +296,7 @@ impl<'s> Ways<'s> {
         let (changed, numbers, mistakes) = (all.listed.clone(), all.numbers.clone(), mistakes.to_vec());
         let fit = Fit { changed, numbers, against_the_stated, mistakes, of_the_dialect, compared };
         // An allowance as wide as what there is to explain explains nothing.
-        (fit.compared.verdict == Verdict::Passed && fit.compared.allowed < self.off.get()).then_some(fit)
+        (fit.compared.verdict == Verdict::Passed && allowed < self.off.get()).then_some(fit)
     }
 }
 
