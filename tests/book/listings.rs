@@ -13,6 +13,8 @@ macro_rules! example {
 
 // In the order of the step.
 
+example!(step, "../../book/examples/step.rs");
+
 example!(notation, "../../book/examples/notation.rs");
 
 example!(value_head, "../../book/examples/value-head.rs");
@@ -60,6 +62,7 @@ type Example = (&'static str, fn() -> Transcript);
 
 const EXAMPLES: &[Example] = &[
     // The rollout.
+    ("step", step::listing),
     ("notation", notation::listing),
     ("value-head", value_head::listing),
     ("log-prob", log_prob::listing),
