@@ -37,8 +37,6 @@ mod memory;
 #[cfg(feature = "cuda")]
 mod nvidia;
 mod prelude;
-#[cfg(test)]
-mod resident;
 mod stream;
 mod terms;
 #[cfg(test)]

@@ -1,4 +1,11 @@
-//! What the machinery under the kernels refuses.
+//! What the machinery under the kernels refuses; and below, a step on arrays that stay on a device.
+
+mod case;
+mod on_device;
+mod recorded;
+mod refused;
+
+use crate::Backend;
 
 use super::prelude::{SOURCES, check_ptx, text, threads};
 
@@ -164,4 +171,8 @@ mod emulation {
             .to_string();
         assert!(said.contains("takes") && said.ends_with("was given 4 bytes"), "{said}");
     }
+}
+
+fn devices() -> impl Iterator<Item = Backend> {
+    Backend::available().into_iter().filter(|on| on.is_device())
 }

@@ -94,14 +94,9 @@ fn launch(
     [per_token, grad]: [Address<f32>; 2],
     work: &Work,
 ) -> Result<(), Error> {
-    let form = match form {
-        ValueClip::Max => 0,
-        ValueClip::ClippedOnly => 1,
-        ValueClip::Off => 2,
-    };
     let (loss, clipped) = (work.sums[0], work.counts[0]);
     let rows = batch.rows();
-    let args = Args { rows, weight, v, v_old, ret, per_token, grad, loss, clipped, eps_v, form };
+    let args = Args { rows, weight, v, v_old, ret, per_token, grad, loss, clipped, eps_v, form: form as u32 };
     batch.over_tiles(on, ("value_loss", "value_loss"), &args)
 }
 

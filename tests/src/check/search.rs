@@ -13,6 +13,7 @@ mod logits;
 mod numbers;
 mod radii;
 mod ranks;
+mod reach;
 mod slopes;
 mod sorted;
 mod under;
@@ -251,13 +252,17 @@ impl<'a> Search<'a> {
         of
     }
 
-    /// The keys that an output may be made by. Returns with a λ of their own are made of advantages that the file may
-    /// hold with another.
-    fn keys_of(&self, output: &'static str) -> Vec<&'static str> {
+    /// Its terms, and the advantages beside the returns: with a λ of their own these are made of advantages that the file
+    /// may hold with another.
+    fn made_of(&self, output: &'static str) -> Vec<&'static str> {
         let mut terms = self.terms_of(output);
-        if terms.contains(&"returns") {
-            terms.push("advantages_raw");
-        }
+        terms.extend(terms.contains(&"returns").then_some("advantages_raw"));
+        terms
+    }
+
+    /// The keys that an output may be made by.
+    fn keys_of(&self, output: &'static str) -> Vec<&'static str> {
+        let terms = self.made_of(output);
         let made = |key: &str| {
             CHOICES
                 .iter()
@@ -290,20 +295,12 @@ impl<'a> Search<'a> {
     }
 
     fn ways(&self, output: &'static str) -> Ways<'_> {
-        let terms = self.terms_of(output);
-        // Returns with a λ of their own are made as advantages are.
-        let mut of_choices = terms.clone();
-        of_choices.extend(terms.contains(&"returns").then_some("advantages_raw"));
-        let choices: Vec<_> = CHOICES.iter().filter(|choice| self.can_matter(choice, &of_choices)).collect();
+        let (terms, made_of) = (self.terms_of(output), self.made_of(output));
+        let choices: Vec<_> = CHOICES.iter().filter(|choice| self.can_matter(choice, &made_of)).collect();
         let mistakes = bugs().filter(|bug| terms.contains(&bug.of)).collect();
         let settled = self.settled.borrow();
-        let mut wider = terms.clone();
-        // With a λ of their own they are made of advantages that the file may hold with another.
-        wider.extend(terms.contains(&"returns").then_some("advantages_raw"));
-        let read = |key: &str| {
-            numbers::shows(key, &wider)
-                || CHOICES.iter().any(|choice| choice.key == key && self.can_matter(choice, &wider))
-        };
+        let read =
+            |key: &str| numbers::shows(key, &made_of) || choices.iter().any(|choice| choice.key == key);
         let of_others = |key: &&'static str| !(read(key) || *key == "cliprange" && read("cliprange_low"));
         let base = settled.keys().filter(of_others).fold(settled.clone(), |base, key| base.without(key));
         Ways::of(self, output, choices, mistakes, terms, base)

@@ -153,6 +153,14 @@ impl Step {
         self.own.get(name)
     }
 
+    /// Those of an output that is one a token.
+    pub(super) fn own_grid(&self, name: &str) -> Option<&DMatrix<f64>> {
+        match self.own(name)? {
+            Own::PerToken(own) => Some(own),
+            Own::Scalar(_) => None,
+        }
+    }
+
     /// What the storage of an output's own tensor takes off a number, relative.
     pub fn rounding(&self, name: &str) -> f64 {
         self.dtypes.get(name).map_or(0.0, |dtype| rounding(*dtype, self.p))

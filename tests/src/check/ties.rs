@@ -7,7 +7,7 @@
 use super::{
     compare::Verdict,
     finding::{Finding, Fit},
-    step::{Numbers, Own, Step},
+    step::{Numbers, Step},
 };
 use crate::{
     budget::{Approx, Grid},
@@ -77,7 +77,7 @@ pub(super) fn followed(step: &Step, finding: &Finding, s: &Settings) -> Vec<Stri
 
 /// At each tie: the share of the unclipped branch, and what it may be off.
 fn shares(step: &Step, name: &'static str, s: &Settings) -> Option<Vec<(f64, f64)>> {
-    let Own::PerToken(got) = step.own(name)? else { return None };
+    let got = step.own_grid(name)?;
     let none = f64::INFINITY;
     let clip = PolicyClip { eps_lo: none, eps_hi: none, c_dual: none, log_ratio_clamp: none, ..s.clip };
     let open = Settings { clip, value_clip: ValueClip::Off, ..*s };

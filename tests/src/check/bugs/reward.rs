@@ -5,7 +5,7 @@ use crate::{
     budget::{self, Approx, Grid},
     check::{
         compare::slots,
-        step::{Numbers, Own, Step},
+        step::{Numbers, Step},
     },
     evaluate::reward_operands,
 };
@@ -222,7 +222,7 @@ fn rewards(step: &Step, s: &Settings, placed: &DMatrix<f64>) -> Numbers {
 
 /// Whether something else than 0 stands in the slot after the last token of a row; none where the file lacks the rewards.
 fn pays_the_pad(step: &Step) -> Option<bool> {
-    let Own::PerToken(own) = step.own("token_rewards")? else { return None };
+    let own = step.own_grid("token_rewards")?;
     let mask = &step.inputs.mask;
     let short = (0..mask.shape().0).filter(|row| mask.end(*row) > 0 && mask.end(*row) < mask.shape().1);
     Some(short.into_iter().any(|row| own[(row, mask.end(row))] != 0.0))
@@ -230,7 +230,7 @@ fn pays_the_pad(step: &Step) -> Option<bool> {
 
 /// What the file's own number says of a factor, at the token where it weighs most: (r − rest) / factor.
 fn fitted(step: &Step, rest: &Grid, factor: &Grid) -> Option<Approx> {
-    let Own::PerToken(own) = step.own("token_rewards")? else { return None };
+    let own = step.own_grid("token_rewards")?;
     let mask = &step.inputs.value_mask;
     // One number alone is met by some factor.
     let weighs = |slot: &(usize, usize)| factor[*slot].value != 0.0 && own[*slot].is_finite();

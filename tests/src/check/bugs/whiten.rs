@@ -5,7 +5,7 @@ use crate::{
     budget::{self, Approx, Grid, Precision},
     check::{
         compare::slots,
-        step::{Numbers, Own, Step},
+        step::{Numbers, Step},
     },
 };
 use nalgebra::DMatrix;
@@ -185,7 +185,7 @@ fn in_parts(step: &Step, s: &Settings, part: impl Fn((usize, usize)) -> usize) -
 /// of ever more rows are enough to say so.
 fn rows_of_a_part(step: &Step, s: &Settings) -> Option<usize> {
     let (mask, adv, how) = (&step.inputs.mask, step.raw(s)?, s.whitening?);
-    let Some(Own::PerToken(own)) = step.own("whitened") else { return Some(2) };
+    let Some(own) = step.own_grid("whitened") else { return Some(2) };
     let first: Vec<_> = slots(mask).take_while(|(row, _)| *row < 2).collect();
     let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
     let mut nearest = (f64::INFINITY, None);

@@ -10,7 +10,7 @@ use super::{
     ways::Ways,
 };
 use crate::{
-    check::{Fit, choices::Choice, step::Own},
+    check::{Fit, choices::Choice},
     evaluate::reward_operands,
 };
 use reference::{EpsAt, ShiftMean, Variance};
@@ -123,9 +123,7 @@ impl Ways<'_> {
             return None;
         }
         let placed = reward_operands(step.inputs.scores.as_ref()?, None, &step.inputs).placed(s);
-        let (kl, Own::PerToken(own)) = (step.grid("kl", s)?, step.own("token_rewards")?) else {
-            return None;
-        };
+        let (kl, own) = (step.grid("kl", s)?, step.own_grid("token_rewards")?);
         let unplaced = step.compared_slots("token_rewards").filter(|slot| placed[*slot] == 0.0);
         let slot = unplaced.max_by(|a, b| kl[*a].value.abs().total_cmp(&kl[*b].value.abs()))?;
         let beta = -own[slot] / kl[slot].value;
@@ -138,7 +136,7 @@ impl Ways<'_> {
         let (under, p) = (self.under(changes)?, self.search.precision(self.output));
         let (step, s) = (under.step.at(p), &under.settings);
         let how = s.whitening.filter(|_| self.is_open("eps", changes))?;
-        let (raw, Own::PerToken(own)) = (step.raw(s)?, step.own("whitened")?) else { return None };
+        let (raw, own) = (step.raw(s)?, step.own_grid("whitened")?);
         let slots: Vec<_> = super::super::compare::slots(&step.inputs.mask).collect();
         let n = slots.len() as f64;
         let mean = slots.iter().map(|slot| raw[*slot].value).sum::<f64>() / n;

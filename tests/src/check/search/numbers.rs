@@ -13,7 +13,7 @@ use crate::check::{
     Fit,
     bugs::Bug,
     compare::{Verdict, differing},
-    step::{Numbers, Own, Step},
+    step::{Numbers, Step},
 };
 use crate::report::Place;
 use reference::Settings;
@@ -154,8 +154,7 @@ impl Ways<'_> {
         if compared.verdict != Verdict::Failed || !compared.got.is_finite() {
             return None;
         }
-        let (Numbers::PerToken(ours), Some(Own::PerToken(own))) = (&numbers, under.step.own(self.output))
-        else {
+        let (Numbers::PerToken(ours), Some(own)) = (&numbers, under.step.own_grid(self.output)) else {
             return Some((compared.place, compared.got));
         };
         let apart = |slot: &(usize, usize)| (ours[*slot].value - own[*slot]).abs();
@@ -253,7 +252,7 @@ fn gamma_and_lambda(step: &Step, output: &str, s: &Settings) -> Option<(f64, f64
     let (inputs, mask) = (&step.inputs, &step.inputs.value_mask);
     let (v, ends) = (inputs.old_values.as_ref()?, inputs.ends.as_ref()?);
     let r = step.rewards(s)?;
-    let Own::PerToken(own) = step.own(output)? else { return None };
+    let own = step.own_grid(output)?;
     let adv = |slot: (usize, usize)| if output == "returns" { own[slot] - v[slot] } else { own[slot] };
     let (mut a, mut b, mut c, mut x, mut y) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for row in 0..mask.shape().0 {

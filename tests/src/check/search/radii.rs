@@ -1,21 +1,17 @@
-//! The radii of the policy loss and of the value loss: solved from one number, and whether any of them has it.
+//! The radii of the policy loss and of the value loss, solved from one number.
 //!
 //! A token of the policy loss reads one radius at most: ε_hi where Â > 0, ε_lo and c where Â < 0. So the loss is a sum of
 //! three functions of one radius each, all of them monotone and made of straight pieces: short decimals for two of them say
 //! what the third must be.
 
 use super::{
-    COEFFICIENTS,
     changes::{Changes, Number},
     numbers::rounded,
     sorted::Sorted,
     ways::Ways,
 };
-use crate::check::{
-    compare::slots,
-    step::{Numbers, Own},
-};
-use reference::{ClipFrac, Settings, ValueClip, aggregate::aggregate_grad};
+use crate::check::compare::slots;
+use reference::{Settings, ValueClip, aggregate::aggregate_grad};
 
 /// Bounds of the dual clip that are common, beside none.
 const BOUNDS: [f64; 3] = [f64::INFINITY, 3.0, 10.0];
@@ -31,7 +27,7 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// The loss at ε_lo, ε_hi and c.
-    fn loss(&self, lo: f64, hi: f64, c: f64) -> f64 {
+    pub(super) fn loss(&self, lo: f64, hi: f64, c: f64) -> f64 {
         self.down.max(1.0 - lo) + self.down.min(c) - self.down.sum() - self.up.min(1.0 + hi)
     }
 }
@@ -201,7 +197,7 @@ impl Ways<'_> {
     }
 
     /// The value loss as a function of ε_v under these settings, where it is one.
-    fn value_loss(&self, changes: &Changes) -> Option<impl Fn(f64) -> f64> {
+    pub(super) fn value_loss(&self, changes: &Changes) -> Option<impl Fn(f64) -> f64> {
         let under = self.may().then(|| self.under(changes))??;
         let (step, s) = (under.step.at(self.search.precision(self.output)), under.settings);
         let [v, v_old, ret] = step.value_operands(&s)?;
@@ -252,122 +248,9 @@ impl Ways<'_> {
         }
         found
     }
-
-    /// Whether some value of the radii that nobody states has this number, by choices that nobody states.
-    pub(super) fn in_reach(&self, got: f64) -> bool {
-        self.again();
-        let free = self.free();
-        let own: Vec<_> = free.into_iter().filter(|choice| choice.of.contains(&self.output)).collect();
-        let (mut level, mut seen) = (vec![Changes::default()], 0);
-        while !level.is_empty() && seen < 128 {
-            seen += level.len();
-            if level.iter().any(|changes| self.reaches(changes, got).unwrap_or(false)) {
-                return true;
-            }
-            level = self.one_more_of(&level, &own);
-        }
-        false
-    }
-
-    fn reaches(&self, changes: &Changes, got: f64) -> Option<bool> {
-        let within = |lo: f64, hi: f64| {
-            let slack = 1e-6 * (lo.abs() + hi.abs());
-            lo < hi && got >= lo - slack && got <= hi + slack
-        };
-        let counts = |most: usize| {
-            let n = self.under(changes).map_or(0.0, |under| under.step.mask_of(self.output).count() as f64);
-            let count = got * n;
-            (count - count.round()).abs() < 1e-4 * n.sqrt() && count > -0.5 && count < most as f64 + 0.5
-        };
-        Some(match self.output {
-            "pg_loss" => {
-                let (tokens, s) = self.policy_tokens(changes)?;
-                let ends = |key: &str, used: f64, ends: [f64; 2]| {
-                    if self.is_open(key, changes) { ends } else { [used, used] }
-                };
-                let (lo, hi, c) = (
-                    ends("cliprange_low", s.clip.eps_lo, [f64::INFINITY, 0.0]),
-                    ends("cliprange_high", s.clip.eps_hi, [f64::INFINITY, 0.0]),
-                    ends("clip_ratio_c", s.clip.c_dual, [1.0, f64::INFINITY]),
-                );
-                within(tokens.loss(lo[0], hi[0], c[0]), tokens.loss(lo[1], hi[1], c[1]))
-            }
-            "vf_loss" => {
-                let loss = self.value_loss(changes)?;
-                let all: Vec<f64> = radii().map(loss).collect();
-                let ends = all
-                    .iter()
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), x| (lo.min(*x), hi.max(*x)));
-                within(ends.0, ends.1)
-            }
-            "pg_clipfrac" => {
-                let (Tokens { up, down }, s) = self.policy_tokens(changes)?;
-                match s.clip.clip_frac {
-                    ClipFrac::SignBlind => counts(up.len() + down.len()),
-                    _ => counts(up.len() - up.up_to(1.0) + down.up_to(1.0)),
-                }
-            }
-            "pg_clipfrac_lower" => {
-                let (tokens, _) = self.policy_tokens(changes)?;
-                counts(tokens.down.len() - tokens.down.up_to(1.0))
-            }
-            "vf_clipfrac" => counts(self.value_slots(changes)?),
-            "total_loss" => self.total_reaches(changes, got)?,
-            _ => false,
-        })
-    }
-
-    /// Whether a total has the number at some coefficients that nobody states, none of them negative. Of one alone the
-    /// total says the decimal.
-    fn total_reaches(&self, changes: &Changes, got: f64) -> Option<bool> {
-        let mut free = self.search.unsaid(self.output);
-        free.retain(|key| COEFFICIENTS.contains(key) && self.is_open(key, changes));
-        if free.len() < 2 {
-            return Some(false);
-        }
-        let total = |one: Option<&str>| {
-            let value = |key: &str| if one == Some(key) { "1" } else { "0" };
-            let number = |key: &&'static str| Number { key, value: value(key).to_owned() };
-            let with = free.iter().map(number).fold(changes.clone(), |with, number| with.with_number(number));
-            match self.under(&with)?.numbers(self.output, &[])? {
-                Numbers::Scalar(x) => Some(x),
-                _ => None,
-            }
-        };
-        let least = total(None)?;
-        let toward = |key: &&str| total(Some(key)).map_or(0.0, |one| one.value - least.value);
-        let there = got - least.value;
-        let slack = least.off + 1e-6 * (least.value.abs() + got.abs());
-        Some(
-            free.iter()
-                .map(toward)
-                .any(|slope| slope != 0.0 && (there * slope > 0.0 || there.abs() <= slack)),
-        )
-    }
-
-    /// How many tokens may have the larger error clipped, at any radius: those whose value moved toward its return.
-    fn value_slots(&self, changes: &Changes) -> Option<usize> {
-        let under = self.under(changes)?;
-        let [v, v_old, ret] = under.step.value_operands(&under.settings)?;
-        let farther = |slot: &(usize, usize)| {
-            (v_old[*slot].value - ret[*slot].value).abs() > (v[*slot].value - ret[*slot].value).abs()
-        };
-        Some(slots(&under.step.inputs.value_mask).filter(farther).count())
-    }
 }
 
 /// Radii from the least to the most that is looked at.
-fn radii() -> impl Iterator<Item = f64> {
+pub(super) fn radii() -> impl Iterator<Item = f64> {
     (0..=60).map(|at| 1e-3 * libm::pow(10.0, f64::from(at) / 12.0))
-}
-
-/// A token's own number of an output that is one a token.
-pub(super) fn grid_of<'s>(
-    step: &'s crate::check::step::Step,
-    name: &str,
-) -> Option<&'s nalgebra::DMatrix<f64>> {
-    match step.own(name)? {
-        Own::PerToken(own) => Some(own),
-        Own::Scalar(_) => None,
-    }
 }

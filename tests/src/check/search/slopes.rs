@@ -4,7 +4,6 @@
 use super::{
     changes::{Changes, Number},
     numbers::rounded,
-    radii::grid_of,
     ways::Ways,
 };
 use crate::{budget, check::compare::slots};
@@ -61,7 +60,7 @@ impl Ways<'_> {
     pub(super) fn by_policy_slopes(&self, changes: &Changes) -> Option<Changes> {
         let (under, p) = (self.under(changes)?, self.search.precision(self.output));
         let (step, s) = (under.step.at(p), &under.settings);
-        let own = grid_of(&step, self.output)?;
+        let own = step.own_grid(self.output)?;
         let [logp, old, adv] = step.surrogate_operands(s)?;
         let (c_policy, c) = step.parts(s);
         let (mask, limit) = (&step.inputs.mask, s.clip.log_ratio_clamp);
@@ -118,7 +117,7 @@ impl Ways<'_> {
     pub(super) fn by_value_slopes(&self, changes: &Changes) -> Option<Changes> {
         let (under, p) = (self.under(changes)?, self.search.precision(self.output));
         let (step, s) = (under.step.at(p), &under.settings);
-        let own = grid_of(&step, self.output)?;
+        let own = step.own_grid(self.output)?;
         let [v, v_old, ret] = step.value_operands(s)?;
         let (_, c) = step.parts(s);
         let mask = &step.inputs.value_mask;
