@@ -205,3 +205,12 @@ fn a_variance_that_cancels() {
     let finding = scene.row("whitened", &by(var)).finding("whitened");
     assert_eq!(shown(&finding), ["OnePassVariance"]);
 }
+
+/// A name says which mistake of an output it is, so that one is told from another by it.
+#[test]
+fn no_output_has_two_mistakes_of_one_name() {
+    let all: Vec<_> = bugs().collect();
+    for (at, bug) in all.iter().enumerate() {
+        assert!(all[at + 1..].iter().all(|other| !other.is(bug)), "{} of {}", bug.name, bug.of);
+    }
+}

@@ -11,6 +11,11 @@ use reference::rng::Rng;
 /// Files that are drawn.
 const CASES: u64 = 100;
 
+/// Files beyond these that were called wrong once: a mean of a mode over every row, whose numbers are also those of a
+/// mistake; returns of a λ of their own beside a number that is hardly off; a count by a radius that its loss says little
+/// of; a score that is clipped where β is 0.
+const ONCE_WRONG: [u64; 7] = [133, 293, 321, 345, 666, 1146, 1160];
+
 /// Numbers that may have any value: from, to, and how many digits behind the point.
 const NUMBERS: &[(&str, f64, f64, usize)] = &[
     ("gamma", 0.8, 1.0, 3),
@@ -89,7 +94,7 @@ fn files(seed: u64, settings: &[(&'static str, String)]) -> Scene {
 #[test]
 fn a_right_file_that_states_nothing_is_not_wrong_whatever_its_settings() {
     let (mut accused, mut open, mut compared) = (Vec::new(), 0, 0);
-    for seed in 0..CASES {
+    for seed in (0..CASES).chain(ONCE_WRONG) {
         let settings = drawn(&mut Rng::of(&[seed, 80]));
         let report = files(seed, &settings).report();
         let failed = wrong(&report);
@@ -104,8 +109,8 @@ fn a_right_file_that_states_nothing_is_not_wrong_whatever_its_settings() {
             assert_eq!(finding.compared.place, conformance::report::Place::Scalar, "{}", finding.output);
         }
     }
-    println!("{} of {CASES} accused; {open} of {compared} outputs are open", accused.len());
-    assert!(accused.is_empty(), "{} of {CASES}:\n{}", accused.len(), accused.join("\n"));
+    println!("{} accused; {open} of {compared} outputs are open", accused.len());
+    assert!(accused.is_empty(), "{}:\n{}", accused.len(), accused.join("\n"));
     assert!(open * 8 < compared, "{open} of {compared} are left open");
 }
 

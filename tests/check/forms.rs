@@ -48,7 +48,7 @@ fn each_form_of_a_trainer_passes_under_its_name() {
                 let finding = file.says("dialect", dialect.name).finding(form.of);
                 assert!(!finding.failed(), "{} of {}: {:?}", form.name, dialect.name, finding.fits);
                 if finding.compared.verdict == Verdict::Failed {
-                    let is_it = |fit: &Fit| fit.mistakes.iter().any(|bug| core::ptr::eq(*bug, form));
+                    let is_it = |fit: &Fit| fit.mistakes.iter().any(|bug| bug.is(form));
                     let by_it = finding.fits.iter().any(is_it);
                     assert!(by_it, "{} of {}: {:?}", form.name, dialect.name, finding.fits);
                     shown += 1;

@@ -3,7 +3,7 @@
 
 use crate::scene::{Scene, followed};
 use conformance::{
-    check::{Report, compare::Verdict},
+    check::{Fit, Report, bugs::bugs, compare::Verdict},
     outputs::{GRAD_LOGITS, OUTPUTS},
 };
 use std::path::Path;
@@ -122,4 +122,31 @@ fn the_page_of_an_output_is_the_one_of_its_function() {
         let named = text.contains(&format!("Book: `{}`", output.page()));
         assert!(named || module == "step", "{}: {}", output.name, output.page());
     }
+}
+
+/// Rows of unequal length and none empty: what is divided by all slots is a mean that trainers take too. Where another
+/// loss of the file is the mean over tokens it is none of theirs; where none is there, or all are alike, it may be.
+#[test]
+fn a_convention_that_another_output_speaks_against_is_none() {
+    let mask = [1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+    let right = Scene::sized(3, 4).tensor("response_mask", &[3, 4], &mask).complete();
+    let by_padding = |file: Scene, of: &str| {
+        let bug = bugs().find(|bug| bug.name == "MeanOverPadding" && bug.of == of).unwrap();
+        let numbers = file.step(|step, s| (bug.make)(step, s)).unwrap();
+        file.with(of, &numbers)
+    };
+    let one = by_padding(right.clone(), "entropy_loss");
+    let finding = one.finding("entropy_loss");
+    assert!(finding.failed() && finding.fits.iter().all(Fit::is_wrong), "{:?}", finding.fits);
+
+    let losses = ["pg_loss", "vf_loss", "entropy_loss", "kl_loss"];
+    let beside = losses.iter().filter(|name| **name != "entropy_loss");
+    let alone =
+        beside.fold(one.without("grad_log_probs").without("grad_values"), |file, name| file.without(name));
+    let all = losses
+        .iter()
+        .fold(right.without("grad_log_probs").without("grad_values"), |file, name| by_padding(file, name));
+    let finding = alone.finding("entropy_loss");
+    assert!(!finding.failed() && finding.fits.iter().any(Fit::is_wrong), "{:?}", finding.fits);
+    assert!(losses.iter().all(|name| !all.finding(name).failed()));
 }

@@ -133,7 +133,7 @@ impl Fit {
         let values = |fit: &Fit| -> Vec<(&str, &str)> {
             fit.changed.iter().map(|(choice, value)| (choice.key, value.value)).collect()
         };
-        let same = |(one, other): (&&Bug, &&Bug)| core::ptr::eq(*one, *other);
+        let same = |(one, other): (&&Bug, &&Bug)| one.is(other);
         values(self) == values(other)
             && self.numbers == other.numbers
             && self.mistakes.len() == other.mistakes.len()

@@ -1,10 +1,10 @@
 //! The search: which choices and mistakes an output's numbers follow, the fewest changes first.
 //!
-//! What outputs before it have settled; one choice or one mistake; one number that no list has; choices and numbers that
-//! nobody states, as many as it takes, where that is more than two changes or nothing else explains; two choices, or a choice
-//! and a mistake; two mistakes, where those leave nothing as it is stated; a number with one of these; three choices, or
-//! two and a mistake. A mistake is one of the output itself or of one before it that the file lacks. The first of these
-//! levels that has an explanation gives all of its explanations.
+//! What outputs before it have settled; one choice or one mistake, and beside mistakes alone a choice with another that it
+//! wakes; one number that no list has; choices and numbers that nobody states, as many as it takes, where that is more than
+//! two changes or nothing else explains; two choices, or a choice and a mistake; two mistakes, where those leave nothing as
+//! it is stated; a number with one of these; three choices, or two and a mistake. A mistake is one of the output itself or of
+//! one before it that the file lacks. The first of these levels that has an explanation gives all of its explanations.
 
 mod changes;
 mod infer;
@@ -17,6 +17,7 @@ mod reach;
 mod slopes;
 mod sorted;
 mod under;
+mod wakes;
 mod ways;
 
 use super::{
@@ -212,11 +213,13 @@ impl<'a> Search<'a> {
         let others = self.others.borrow();
         let in_all = |key: &&str| others.iter().all(|other| other.keys().any(|of| of == *key));
         let settled = self.settled.borrow();
+        let pinned = |key: &&'static str| !COUNTS.contains(&output) || self.is_pinned(key);
         let settled: Vec<&str> = settled.keys().filter(in_all).collect();
         let both_radii =
             |key: &str| ["cliprange_low", "cliprange_high"].contains(&key) && settled.contains(&"cliprange");
         let known = |key: &&'static str| {
-            self.states(key) || settled.contains(key) || both_radii(key) || confirmed.contains(key)
+            let found = settled.contains(key) || both_radii(key) || confirmed.contains(key);
+            self.states(key) || (found && pinned(key))
         };
         self.terms_of(output)
             .iter()
@@ -224,6 +227,23 @@ impl<'a> Search<'a> {
             .copied()
             .filter(|key| !known(key))
             .collect()
+    }
+
+    /// Whether a loss that a radius has been settled by says more of it than between which ratios it lies: it is not what it
+    /// is under a tenth less or more.
+    fn is_pinned(&self, key: &'static str) -> bool {
+        let settled = self.settled.borrow();
+        let Some(radius) = settled.value(key, self.chosen).and_then(|value| value.parse::<f64>().ok()) else {
+            return true;
+        };
+        let passes = |changes: &Changes| {
+            let under = Under::changed(self, changes);
+            let met = |output| under.as_ref().is_some_and(|under| under.passes(output) == Some(true));
+            ["pg_loss", "vf_loss"].map(met)
+        };
+        let here = passes(&settled);
+        let beside = |by: f64| settled.with_number(Number { key, value: format!("{}", by * radius) });
+        [0.9, 1.1].iter().all(|by| passes(&beside(*by)) != here)
     }
 
     /// Why an output is another method's by what the file says, itself or one that it is computed from.

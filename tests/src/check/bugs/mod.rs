@@ -75,6 +75,11 @@ impl Bug {
     pub fn is_mistake(&self) -> bool {
         self.kind == Kind::Mistake
     }
+
+    /// Whether another one is this one. A constant may lie in memory more than once, so its address does not say.
+    pub fn is(&self, other: &Bug) -> bool {
+        (self.name, self.of) == (other.name, other.of)
+    }
 }
 
 pub(super) const fn bug(

@@ -154,13 +154,8 @@ impl Ways<'_> {
         if compared.verdict != Verdict::Failed || !compared.got.is_finite() {
             return None;
         }
-        let (Numbers::PerToken(ours), Some(own)) = (&numbers, under.step.own_grid(self.output)) else {
-            return Some((compared.place, compared.got));
-        };
-        let apart = |slot: &(usize, usize)| (ours[*slot].value - own[*slot]).abs();
-        let slots = under.step.compared_slots(self.output).filter(|slot| apart(slot).is_finite());
-        let farthest = slots.max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
-        Some((Place::Token(farthest.0, farthest.1), own[farthest]))
+        let farthest = farthest(&under.step, self.output, &numbers);
+        Some(farthest.map_or((compared.place, compared.got), |(place, _, got)| (place, got)))
     }
 
     fn made(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Numbers> {
@@ -176,6 +171,17 @@ pub(super) fn shows(key: &str, terms: &[&str]) -> bool {
 /// Whether a setting of that key is looked for at any value.
 pub(super) fn is_knob(key: &str) -> bool {
     KNOBS.iter().any(|knob| knob.key == key)
+}
+
+/// The token whose number is farthest from the file's, with both, of those that are off by more than they may be; none of
+/// an output that is one number.
+pub(super) fn farthest(step: &Step, output: &str, numbers: &Numbers) -> Option<(Place, f64, f64)> {
+    let (Numbers::PerToken(ours), own) = (numbers, step.own_grid(output)?) else { return None };
+    let apart = |slot: &(usize, usize)| (ours[*slot].value - own[*slot]).abs();
+    let slots = step.compared_slots(output);
+    let wrong = slots.filter(|slot| apart(slot).is_finite() && apart(slot) > ours[*slot].off);
+    let slot = wrong.max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+    Some((Place::Token(slot.0, slot.1), ours[slot].value, own[slot]))
 }
 
 /// One number of an output, and what it may be off.
@@ -238,7 +244,8 @@ fn root(
 ) -> Option<Root> {
     let beside = if share < 0.5 { share + 1e-4 } else { share - 1e-4 };
     let slope = ((at(beside)?.1 - x) / (value(beside) - value(share))).abs();
-    let width = (x.abs() + off) / slope;
+    // Where nothing is rounded on the way, a number may be met exactly.
+    let width = ((x.abs() + off) / slope).max(f64::EPSILON * value(share).abs());
     (width.is_finite() && width > 0.0).then_some(Root { at: value(share), width })
 }
 

@@ -3,7 +3,7 @@
 use super::{
     MOST_WORK, Search,
     changes::{Changes, one_more},
-    numbers::one_of,
+    numbers::{farthest, one_of},
     under::Under,
 };
 use crate::check::{
@@ -34,9 +34,9 @@ pub(super) struct Ways<'s> {
     pub(super) mistakes: Vec<&'static Bug>,
     /// What outputs before it have settled, and what all else is tried on top of.
     pub(super) base: Changes,
-    /// What there is to explain: how far the worst number is off, and where it stands.
+    /// What there is to explain: how far the number that is farthest off is, and where it stands.
     off: Cell<f64>,
-    worst: Cell<Option<Place>>,
+    farthest: Cell<Option<Place>>,
     /// Formulas that were tried.
     tried: Cell<usize>,
     /// What one formula costs, in tokens.
@@ -59,9 +59,9 @@ impl<'s> Ways<'s> {
         base: Changes,
     ) -> Ways<'s> {
         let (off, left, cut) = (Cell::new(f64::INFINITY), Cell::new(0), Cell::new(false));
-        let (tried, chance, worst) = (Cell::new(0), Cell::new(0.0), Cell::new(None));
+        let (tried, chance, farthest) = (Cell::new(0), Cell::new(0.0), Cell::new(None));
         let each = search.step.inputs.mask.count().max(LEAST_WORK);
-        Ways { search, output, terms, choices, mistakes, base, off, worst, tried, each, left, cut, chance }
+        Ways { search, output, terms, choices, mistakes, base, off, farthest, tried, each, left, cut, chance }
     }
 
     /// Every explanation of the fewest changes, and whether the work was cut short of it.
@@ -69,8 +69,12 @@ impl<'s> Ways<'s> {
         self.left.set(MOST_WORK[0]);
         let under = Under::changed(self.search, &Changes::default());
         let plainly = under.zip(plain).and_then(|(under, plain)| under.compared_with(self.output, plain));
-        self.off.set(plainly.map_or(f64::INFINITY, |of| difference(of.expected, of.got)));
-        self.worst.set(plainly.map(|of| of.place));
+        // What is worst by its allowance may be a small number that is hardly off.
+        let most = plain.and_then(|plain| farthest(&self.search.step, self.output, plain));
+        let most = most.filter(|_| plainly.is_some_and(|of| difference(of.expected, of.got).is_finite()));
+        let most = most.or(plainly.map(|of| (of.place, of.expected, of.got)));
+        self.off.set(most.map_or(f64::INFINITY, |(_, ours, got)| difference(ours, got)));
+        self.farthest.set(most.map(|(place, ..)| place));
         if let Some(fit) = self.by_what_is_settled() {
             return (vec![fit], false);
         }
@@ -84,14 +88,14 @@ impl<'s> Ways<'s> {
         if fits.is_empty() && !COUNTS.contains(&self.output) && !is_coarse {
             fits = self.by_number(&nothing, &[]);
         }
-        if !fits.is_empty()
-            && fits.iter().all(Fit::is_wrong)
-            && let Some(fit) = self.paying_pads(&one)
-        {
-            return (vec![fit], self.cut.get());
+        if !fits.is_empty() && fits.iter().all(Fit::is_wrong) {
+            if let Some(fit) = self.paying_pads(&one) {
+                return (vec![fit], self.cut.get());
+            }
+            fits.extend(self.by_what_wakes(&one, core::slice::from_ref(&nothing)));
         }
         if !fits.is_empty() || COUNTS.contains(&self.output) {
-            return (explaining_most(fits), self.cut.get());
+            return (explaining_most(self.heard(fits)), self.cut.get());
         }
         self.left.set(MOST_WORK[1]);
         let tried = self.tried.get();
@@ -111,7 +115,7 @@ impl<'s> Ways<'s> {
         let needed = |fit: &Fit| fit.numbers.is_empty() || listed.is_none_or(|listed| fit.size() < listed);
         let more = together.into_iter().filter(|fit| needed(fit) && fits.iter().all(|other| !other.is(fit)));
         fits.extend(more.collect::<Vec<_>>());
-        (explaining_most(fits), self.cut.get())
+        (explaining_most(self.heard(fits)), self.cut.get())
     }
 
     /// The first pads are paid, and a number is at a value that no list has: then the pads' own rewards are what was paid,
@@ -170,6 +174,7 @@ impl<'s> Ways<'s> {
 
     fn by_more(&self, one: &[Changes], alone: &[&'static Bug]) -> Vec<Fit> {
         let two = self.more(one);
+        let mut beside = one;
         let mut fits = [self.by_choices(&two, &[]), self.by_each(one, alone)].concat();
         if fits.iter().all(|fit| fit.against_the_stated) {
             fits.extend(self.by_pairs(alone));
@@ -180,6 +185,10 @@ impl<'s> Ways<'s> {
         }
         if fits.is_empty() {
             fits = [self.by_choices(&self.more(&two), &[]), self.by_each(&two, alone)].concat();
+            beside = &two;
+        }
+        if !fits.is_empty() && fits.iter().all(Fit::is_wrong) {
+            fits.extend(self.by_what_wakes(one, beside));
         }
         fits
     }
@@ -220,7 +229,7 @@ impl<'s> Ways<'s> {
         Under::changed(self.search, &self.base.and(changes))
     }
 
-    fn by_choices(&self, all: &[Changes], mistakes: &[&'static Bug]) -> Vec<Fit> {
+    pub(super) fn by_choices(&self, all: &[Changes], mistakes: &[&'static Bug]) -> Vec<Fit> {
         all.iter().filter_map(|changes| self.may().then(|| self.fit_with(changes, mistakes))?).collect()
     }
 
@@ -249,7 +258,7 @@ impl<'s> Ways<'s> {
     fn by_pairs(&self, alone: &[&'static Bug]) -> Vec<Fit> {
         let Some(under) = self.under(&Changes::default()) else { return Vec::new() };
         let mut fits = Vec::new();
-        let shows = |bug: &Bug| alone.iter().any(|other| core::ptr::eq(*other, bug));
+        let shows = |bug: &Bug| alone.iter().any(|other| other.is(bug));
         for (at, one) in self.mistakes.iter().enumerate() {
             for other in self.mistakes[at + 1..].iter().filter(|other| shows(one) || shows(other)) {
                 let orders = [[*one, *other], [*other, *one]];
@@ -283,7 +292,7 @@ impl<'s> Ways<'s> {
     ) -> Option<Fit> {
         let compared = under.compared_with(self.output, numbers)?;
         // There, and not at a tie, whose allowance is a whole branch.
-        let there = self.worst.get().and_then(|place| one_of(&self.search.step, numbers, place));
+        let there = self.farthest.get().and_then(|place| one_of(&self.search.step, numbers, place));
         let allowed = there.map_or(compared.allowed, |(_, off)| off.min(compared.allowed));
         // What a trainer is named for is a claim too, and another's formula is none of its own.
         let of_others = |dialect: &crate::check::dialects::Dialect| {
