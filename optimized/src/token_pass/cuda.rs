@@ -25,7 +25,6 @@ struct ForwardArgs<X> {
     actions: Address<u32>,
     stride: u64,
     vocab: u32,
-    tokens: u32,
     inv_tau: f32,
     out: [Address<f32>; 6],
 }
@@ -42,7 +41,6 @@ struct BackwardArgs<X> {
     stride: u64,
     grad_stride: u64,
     vocab: u32,
-    tokens: u32,
     inv_tau: f32,
     inv_tau_ent: f32,
     two: u32,
@@ -125,7 +123,6 @@ fn launch<X: Logit>(
             actions,
             stride: shape.stride as u64,
             vocab: shape.vocab as u32,
-            tokens: tokens as u32,
             inv_tau,
             out,
         };
@@ -184,7 +181,6 @@ fn launch_grad<X: Logit>(
         stride: stride as u64,
         grad_stride: shape.stride as u64,
         vocab: shape.vocab as u32,
-        tokens: tokens as u32,
         inv_tau: flow.inv_tau[0],
         inv_tau_ent: flow.inv_tau[1],
         two: u32::from(flow.inv_tau[0] != flow.inv_tau[1]),

@@ -128,7 +128,7 @@ struct Forward {
     const void* logits;
     const u32* actions; // null where only H is asked for
     u64 stride;
-    u32 vocab, tokens;
+    u32 vocab;
     float inv_tau;
     float *logp, *ent, *max, *ln_sum, *max_ent, *ln_sum_ent; // null where they are not asked for
 };
@@ -222,7 +222,7 @@ struct Backward {
     void* grad; // the same, or elsewhere
     const u32* actions;
     u64 stride, grad_stride;
-    u32 vocab, tokens;
+    u32 vocab;
     float inv_tau, inv_tau_ent;
     u32 two; // the entropy has a temperature of its own
     const float *ent, *max, *ln_sum, *max_ent, *ln_sum_ent, *g_logp, *g_ent;
