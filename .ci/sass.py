@@ -6,8 +6,9 @@ Prints a line a kernel: name, architecture, registers, instructions, warps that 
 element, and where those would bound it on an H200 in TB/s. Nothing here is measured.
 
 The instructions an element are those of one way through the innermost loop that has the wide accesses of the fast path
-(16 bytes; 8 for bf16): of all ways the one with most of them, and of these the shortest. A wide load is four elements of
-one operand. A kernel without such a loop gets a dash.
+(16 bytes; 8 for bf16): of all ways the one with most of the loads and of the stores that its traffic counts, and of these the
+shortest. A wide load is four elements of one operand, and an instruction for two numbers (FFMA2) is one. A kernel without such
+a loop gets a dash.
 """
 
 import re
@@ -59,17 +60,18 @@ def branch(code, labels, i):
     return [], not (always and op.split(".")[0] in ("EXIT", "RET", "BRA", "BRX"))
 
 
-def best_way(code, labels, wide, first, last):
-    """Most wide accesses on a way from first to last, going forward only, and the fewest instructions with them."""
-    best = {first: (0, 0)}
+def best_way(code, labels, wide, stores, first, last):
+    """Of the ways from first to last, going forward only: the most wide loads, with so many stores each, on the shortest."""
+    best = {first: (0, 0, 0)}
     for i in range(first, last + 1):
         if i not in best:
             continue
-        accesses, length = best[i]
-        here = (accesses + bool(re.search(wide, code[i])), length - 1)
+        loads, stored, length = best[i]
+        loads += bool(re.search("LDG" + wide, code[i]))
+        here = (loads, min(stored + bool(re.search("STG" + wide, code[i])), loads * stores), length - 1)
         targets, goes_on = branch(code, labels, i)
         if i == last:
-            return here[0], -here[1]
+            return here[0], -here[2]
         for to in [t for t in targets if first < t <= last] + ([i + 1] if goes_on else []):
             if to > i:
                 best[to] = max(best.get(to, here), here)
@@ -78,15 +80,16 @@ def best_way(code, labels, wide, first, last):
 
 def an_element(name, code, labels):
     """Instructions an element, if the kernel has a loop over elements."""
-    operands = READS.get(name, (0, 0))[0]
+    operands, traffic = READS.get(name, (0, 0))
     if not operands:
         return None
-    load = r"LDG\.\S*64\b" if "bf16" in name else r"LDG\.\S*128\b"
+    size = 2 if "bf16" in name else 4
+    wide, stores = rf"\.\S*{32 * size}\b", traffic // size / operands - 1
     loops = []
     for i in range(len(code)):
         for to in branch(code, labels, i)[0]:
             if to <= i:
-                loads, length = best_way(code, labels, load, to, i)
+                loads, length = best_way(code, labels, wide, stores, to, i)
                 if loads:
                     loops.append((i - to, loads, length))
     if not loops:
