@@ -1,6 +1,6 @@
 // The one order of operations on a GPU: the twin of lanes/, of mask.rs and of tiles.rs, which every kernel.cu is made of.
-// ORDER.md is the contract. Every operation on floats is an `_rn` intrinsic, which no compiler fuses or reorders; there
-// are no atomics. Names in capitals are the Rust source's constants (prelude.rs).
+// ORDER.md is the contract. Every operation on floats is an `_rn` intrinsic, or PTX with `.rn`, which no compiler fuses or
+// reorders; there are no atomics. Names in capitals are the Rust source's constants (prelude.rs).
 //
 // A warp has a tile of 2048 slots: at each of 16 steps a lane holds four neighbours, so that a warp reads 512
 // consecutive bytes of each operand. The 128 lanes that ORDER.md sums a tile on are then 4 · lane + k.
@@ -17,19 +17,71 @@ __device__ __forceinline__ float clamp(float x, float lo, float hi) { return gre
 // sel(LO, u): one operation, since only which NaN comes out differs.
 __device__ __forceinline__ float lift(float u) { return max_nan(u, LO); }
 
-// ORDER.md 2.1, for LO <= u <= 0.
-__device__ __forceinline__ float exp_softmax(float u) {
-    const float shifted = __fmaf_rn(u, LOG2_E, MAGIC);
-    const float k = __fsub_rn(shifted, MAGIC);
-    const float f = __fmaf_rn(u, LOG2_E, -k);
-    float q = SOFTMAX_0;
-    q = __fmaf_rn(q, f, SOFTMAX_1);
-    q = __fmaf_rn(q, f, SOFTMAX_2);
-    q = __fmaf_rn(q, f, SOFTMAX_3);
-    q = __fmaf_rn(q, f, SOFTMAX_4);
-    q = __fmaf_rn(q, f, 1.0f);
-    return __uint_as_float(__float_as_uint(q) + (__float_as_uint(shifted) << 23));
+// Two numbers side by side. From sm_100 on one instruction does both, which the compiler does not choose by itself; each is
+// rounded as by the operation on one.
+struct Two {
+    float x, y;
+};
+
+__device__ __forceinline__ Two both(float x) { return {x, x}; }
+
+#if __CUDA_ARCH__ >= 1000
+__device__ __forceinline__ u64 pack(Two a) {
+    u64 of;
+    asm("mov.b64 %0, {%1, %2};" : "=l"(of) : "f"(a.x), "f"(a.y));
+    return of;
 }
+__device__ __forceinline__ Two unpack(u64 a) {
+    Two of;
+    asm("mov.b64 {%0, %1}, %2;" : "=f"(of.x), "=f"(of.y) : "l"(a));
+    return of;
+}
+__device__ __forceinline__ Two add2(Two a, Two b) {
+    u64 of;
+    asm("add.rn.f32x2 %0, %1, %2;" : "=l"(of) : "l"(pack(a)), "l"(pack(b)));
+    return unpack(of);
+}
+__device__ __forceinline__ Two sub2(Two a, Two b) {
+    u64 of;
+    asm("sub.rn.f32x2 %0, %1, %2;" : "=l"(of) : "l"(pack(a)), "l"(pack(b)));
+    return unpack(of);
+}
+__device__ __forceinline__ Two mul2(Two a, Two b) {
+    u64 of;
+    asm("mul.rn.f32x2 %0, %1, %2;" : "=l"(of) : "l"(pack(a)), "l"(pack(b)));
+    return unpack(of);
+}
+__device__ __forceinline__ Two fma2(Two a, Two b, Two c) {
+    u64 of;
+    asm("fma.rn.f32x2 %0, %1, %2, %3;" : "=l"(of) : "l"(pack(a)), "l"(pack(b)), "l"(pack(c)));
+    return unpack(of);
+}
+#else
+__device__ __forceinline__ Two add2(Two a, Two b) { return {__fadd_rn(a.x, b.x), __fadd_rn(a.y, b.y)}; }
+__device__ __forceinline__ Two sub2(Two a, Two b) { return {__fsub_rn(a.x, b.x), __fsub_rn(a.y, b.y)}; }
+__device__ __forceinline__ Two mul2(Two a, Two b) { return {__fmul_rn(a.x, b.x), __fmul_rn(a.y, b.y)}; }
+__device__ __forceinline__ Two fma2(Two a, Two b, Two c) {
+    return {__fmaf_rn(a.x, b.x, c.x), __fmaf_rn(a.y, b.y, c.y)};
+}
+#endif
+
+__device__ __forceinline__ Two lift(Two u) { return {lift(u.x), lift(u.y)}; }
+
+// ORDER.md 2.1, for LO <= u <= 0.
+__device__ __forceinline__ Two exp_softmax(Two u) {
+    const Two s = fma2(u, both(LOG2_E), both(MAGIC));
+    const Two k = sub2(s, both(MAGIC)), neg_k = {-k.x, -k.y};
+    const Two f = fma2(u, both(LOG2_E), neg_k);
+    Two q = both(SOFTMAX_0);
+    q = fma2(q, f, both(SOFTMAX_1));
+    q = fma2(q, f, both(SOFTMAX_2));
+    q = fma2(q, f, both(SOFTMAX_3));
+    q = fma2(q, f, both(SOFTMAX_4));
+    q = fma2(q, f, both(1.0f));
+    return {__uint_as_float(__float_as_uint(q.x) + (__float_as_uint(s.x) << 23)),
+            __uint_as_float(__float_as_uint(q.y) + (__float_as_uint(s.y) << 23))};
+}
+__device__ __forceinline__ float exp_softmax(float u) { return exp_softmax(both(u)).x; }
 
 __device__ __forceinline__ float power_of_two(int k) { return __uint_as_float((u32)(k + 127) << 23); }
 
@@ -134,18 +186,21 @@ struct Four {
 
 __device__ __forceinline__ bool aligned(const void* x, u32 bytes) { return ((u64)x & (bytes - 1)) == 0; }
 
+// Four in one access; the address is a multiple of 16.
+__device__ __forceinline__ Four wide_four(const float* x) {
+    const float4 v = __ldcs((const float4*)x);
+    return {{v.x, v.y, v.z, v.w}};
+}
+__device__ __forceinline__ void wide_put(float* to, const Four& f) {
+    const float4 v = {f.x[0], f.x[1], f.x[2], f.x[3]};
+    __stcs((float4*)to, v);
+}
+
 // Four from x on, of which `left` are there: in one load where they are aligned, as rows of a multiple of four slots are.
 __device__ __forceinline__ Four four(const float* x, u32 left) {
+    if (left >= 4 && aligned(x, 16)) return wide_four(x);
     Four f;
-    if (left >= 4 && aligned(x, 16)) {
-        const float4 v = __ldcs((const float4*)x);
-        f.x[0] = v.x;
-        f.x[1] = v.y;
-        f.x[2] = v.z;
-        f.x[3] = v.w;
-    } else {
-        for (u32 k = 0; k < 4; k++) f.x[k] = k < left ? x[k] : 0.0f;
-    }
+    for (u32 k = 0; k < 4; k++) f.x[k] = k < left ? x[k] : 0.0f;
     return f;
 }
 
@@ -165,12 +220,7 @@ __device__ __forceinline__ void put(float* to, u64 slot, u32 left, const Four& f
     if (to == nullptr) return;
     to += slot;
     if (left >= 4 && aligned(to, 16)) {
-        float4 v;
-        v.x = f.x[0];
-        v.y = f.x[1];
-        v.z = f.x[2];
-        v.w = f.x[3];
-        __stcs((float4*)to, v);
+        wide_put(to, f);
     } else {
         for (u32 k = 0; k < 4; k++)
             if (k < left) to[k] = f.x[k];
@@ -203,6 +253,13 @@ __device__ __forceinline__ float fold(Lanes lanes) {
 __device__ __forceinline__ float fold_warp(float x) {
     for (u32 by = 16; by > 0; by /= 2) x = __fadd_rn(x, __shfl_down_sync(WARP, x, by));
     return x;
+}
+// The largest, in every lane; none is NaN. As integers, with the negative ones turned round.
+__device__ __forceinline__ float max_warp(float x) {
+    int key = (int)__float_as_uint(x);
+    key ^= key >> 31 & 0x7fffffff;
+    key = __reduce_max_sync(WARP, key);
+    return __uint_as_float((u32)(key ^ (key >> 31 & 0x7fffffff)));
 }
 __device__ __forceinline__ u32 count_warp(u32 n) {
     for (u32 by = 16; by > 0; by /= 2) n += __shfl_down_sync(WARP, n, by);

@@ -4,7 +4,7 @@
 use crate::lanes::{self, LANES, LO, ROW_LANES, TILE};
 use std::fmt::Write;
 
-/// Every `kernel.cu`, by the stem of its term.
+/// Every `kernel.cu`, by the stem of its term, with what stands beside it.
 pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("lanes", include_str!("../lanes/kernel.cu")),
     ("sum", include_str!("../sum/kernel.cu")),
@@ -16,7 +16,14 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("returns", include_str!("../returns/kernel.cu")),
     ("policy_loss", include_str!("../policy_loss/kernel.cu")),
     ("value_loss", include_str!("../value_loss/kernel.cu")),
-    ("token_pass", include_str!("../token_pass/kernel.cu")),
+    (
+        "token_pass",
+        concat!(
+            include_str!("../token_pass/logits.cuh"),
+            include_str!("../token_pass/kernel.cu"),
+            include_str!("../token_pass/grad.cu")
+        ),
+    ),
     ("aggregate", include_str!("../aggregate/kernel.cu")),
     ("total_loss", include_str!("../total_loss/kernel.cu")),
 ];
@@ -25,15 +32,31 @@ pub(crate) const SOURCES: &[(&str, &str)] = &[
 pub(crate) const LANES_CUH: &str = include_str!("lanes.cuh");
 
 /// What nvcc's C++ has no word for, and the emulation's header has. Of the registers a thread may have 128, with which 512
-/// threads share a multiprocessor: left to itself ptxas gives fewer to some, and spills.
+/// threads share a multiprocessor, or what a kernel says: left to itself ptxas gives fewer to some, and spills.
 pub(crate) const CUDA: &str = r#"
-#define KERNEL(name, threads, Args) \
-    extern "C" __global__ void __launch_bounds__(threads, 512 / threads) name(const Args args)
+#define KERNEL(name, threads, Args, ...) \
+    extern "C" __global__ void __launch_bounds__(threads, held(__VA_ARGS__) / threads) name(const Args args)
+__device__ constexpr u32 held(u32 threads = 512) { return threads; }
 #define SHARED(Shared) __shared__ Shared shared
 __device__ __forceinline__ float max_nan(float a, float b) {
     float greater;
     asm("max.NaN.f32 %0, %1, %2;" : "=f"(greater) : "f"(a), "f"(b));
     return greater;
+}
+__device__ __forceinline__ u32 max_bf16x2(u32 a, u32 b) {
+    u32 greater;
+    asm("max.bf16x2 %0, %1, %2;" : "=r"(greater) : "r"(a), "r"(b));
+    return greater;
+}
+__device__ __forceinline__ u32 min_bf16x2(u32 a, u32 b) {
+    u32 lesser;
+    asm("min.bf16x2 %0, %1, %2;" : "=r"(lesser) : "r"(a), "r"(b));
+    return lesser;
+}
+__device__ __forceinline__ u32 narrow_bf16x2(float low, float high) {
+    u32 rounded;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(rounded) : "f"(high), "f"(low));
+    return rounded;
 }
 "#;
 
@@ -54,6 +77,7 @@ pub(crate) fn constants() -> String {
     float("LN_OF_2_REST", lanes::LN_2_REST);
     float("MIN_POSITIVE", f32::MIN_POSITIVE);
     float("LEAST", -f32::MAX);
+    float("NEG_INFINITY", f32::NEG_INFINITY);
     float("NAN_OUT", lanes::NAN);
     for (name, coefficients) in
         [("SOFTMAX", &lanes::SOFTMAX[..]), ("FULL", &lanes::FULL), ("LN", &lanes::POLYNOMIAL)]

@@ -43,12 +43,20 @@ fn every_operation_of_a_kernel_is_an_intrinsic_with_its_rounding() {
 
 #[test]
 fn ptx_with_another_operation_than_the_written_one_is_refused() {
-    for line in ["add.f32 %f1, %f2, %f3;", "fma.rn.ftz.f32 %f1, %f2;", "ex2.approx.f32 %f1;", "mul.f32 %f1;"]
-    {
+    for line in [
+        "add.f32 %f1, %f2, %f3;",
+        "fma.rn.ftz.f32 %f1, %f2;",
+        "ex2.approx.f32 %f1;",
+        "mul.f32 %f1;",
+        "add.f32x2 %rd1, %rd2, %rd3;",
+        "fma.rn.ftz.f32x2 %rd1, %rd2;",
+    ] {
         let said = check_ptx(&format!("fma.rn.f32 %f1, %f2, %f3, %f4;\n    {line}\n")).unwrap_err();
         assert_eq!(said, format!("not the operation that is written: `{line}`"));
     }
-    assert_eq!(check_ptx("add.rn.f32 %f1, %f2, %f3;\nmax.NaN.f32 %f1, %f2, %f3;\nadd.s32 %r1;"), Ok(()));
+    let written =
+        "add.rn.f32 %f1, %f2, %f3;\nmax.NaN.f32 %f1, %f2, %f3;\nadd.s32 %r1;\nfma.rn.f32x2 %rd1, %rd2;";
+    assert_eq!(check_ptx(written), Ok(()));
 }
 
 /// Needs NVRTC and no GPU. Where `PPO_PTX` names a folder it writes there what ptxas is to judge (`.ci/run`), and NVRTC must

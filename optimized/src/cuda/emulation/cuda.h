@@ -59,6 +59,15 @@ static inline unsigned shuffle_down(unsigned x, unsigned by, unsigned lane, unsi
     return (unsigned)exchange(x, lane + by < 32 ? lane + by : lane, line);
 }
 
+// The largest of what the lanes bring, to each of them.
+static inline int greatest(int x, unsigned lane, unsigned line) {
+    for (unsigned by = 16; by > 0; by /= 2) {
+        const int other = (int)(uint32_t)exchange((uint32_t)x, lane ^ by, line);
+        x = other > x ? other : x;
+    }
+    return x;
+}
+
 } // namespace emulation
 
 #define __device__
@@ -73,11 +82,12 @@ static inline unsigned shuffle_down(unsigned x, unsigned by, unsigned lane, unsi
 #define __syncwarp() ((void)emulation::vote(false, __LINE__))
 #define __shfl_down_sync(mask, value, by) emulation::shuffle_down(value, by, threadIdx.x % 32, __LINE__)
 #define __shfl_sync(mask, value, from) emulation::shuffle_down(value, 0, (from) % 32, __LINE__)
+#define __reduce_max_sync(mask, value) emulation::greatest(value, threadIdx.x % 32, __LINE__)
 #define __ballot_sync(mask, flag) emulation::vote(flag, __LINE__)
 #define __any_sync(mask, flag) (emulation::vote(flag, __LINE__) != 0)
 
 // A kernel takes one struct; the machine finds it by its name.
-#define KERNEL(name, threads, Args)                                                            \
+#define KERNEL(name, threads, Args, ...)                                                       \
     static void name(const Args& args);                                                        \
     static void name##_run(const void* args) { name(*static_cast<const Args*>(args)); }        \
     static emulation::Kernel name##_kernel(#name, name##_run, sizeof(Args), threads);          \
@@ -103,10 +113,26 @@ static inline float __uint_as_float(unsigned bits) {
     return a;
 }
 static inline float fabsf(float a) { return __uint_as_float(__float_as_uint(a) & 0x7fffffffu); }
-// IEEE maxNum: of two numbers the larger, and a NaN is dropped.
+// IEEE maxNum and minNum: of two numbers the larger or the smaller, and a NaN is dropped.
 static inline float fmaxf(float a, float b) { return a != a ? b : b != b ? a : a > b ? a : b; }
+static inline float fminf(float a, float b) { return a != a ? b : b != b ? a : a < b ? a : b; }
 // PTX max.NaN.f32: a NaN of either survives.
 static inline float max_nan(float a, float b) { return a != a || b != b ? __uint_as_float(0x7fffffffu) : a > b ? a : b; }
+// PTX max.bf16x2 and min.bf16x2, which drop a NaN, and cvt.rn.bf16x2.f32, whose NaN has no payload.
+static inline float half_of(unsigned pair, unsigned half) {
+    return __uint_as_float(half == 0 ? pair << 16 : pair & 0xffff0000u);
+}
+static inline unsigned narrow_bf16(float x) {
+    const unsigned bits = __float_as_uint(x);
+    return x != x ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+}
+static inline unsigned narrow_bf16x2(float low, float high) { return narrow_bf16(low) | narrow_bf16(high) << 16; }
+static inline unsigned max_bf16x2(unsigned a, unsigned b) {
+    return narrow_bf16x2(fmaxf(half_of(a, 0), half_of(b, 0)), fmaxf(half_of(a, 1), half_of(b, 1)));
+}
+static inline unsigned min_bf16x2(unsigned a, unsigned b) {
+    return narrow_bf16x2(fminf(half_of(a, 0), half_of(b, 0)), fminf(half_of(a, 1), half_of(b, 1)));
+}
 template <class T> static inline T __ldcs(const T* from) {
     if ((uintptr_t)from % sizeof(T) != 0) __builtin_trap(); // a GPU faults too
     return *from;
