@@ -1,9 +1,9 @@
 //! Whether one number is met by some value of radii and coefficients that nobody states: then it is open, and not wrong.
 
 use super::{
-    COEFFICIENTS,
     changes::{Changes, Number},
     radii::{Tokens, radii},
+    unsaid::COEFFICIENTS,
     ways::Ways,
 };
 use crate::check::{compare::slots, step::Numbers};
