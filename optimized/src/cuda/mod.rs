@@ -36,6 +36,7 @@ mod emulated;
 mod memory;
 #[cfg(feature = "cuda")]
 mod nvidia;
+#[cfg(any(feature = "cuda", test))]
 mod prelude;
 mod stream;
 mod terms;
@@ -101,12 +102,13 @@ enum Kind {
 impl Device {
     /// What this machine has.
     pub(crate) fn all() -> Vec<Device> {
-        let mut all = Vec::new();
-        #[cfg(feature = "cuda")]
-        all.extend(Device::cuda());
-        #[cfg(emulated)]
-        all.push(Device(Kind::Emulated));
-        all
+        let all = [
+            #[cfg(feature = "cuda")]
+            Device::cuda().ok(),
+            #[cfg(emulated)]
+            Some(Device(Kind::Emulated)),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// The GPU, or why there is none.
