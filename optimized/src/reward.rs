@@ -101,16 +101,23 @@ pub fn broadcast_scores(
     let clip = check::positive(OP, "score_clip", score_clip)?;
     check::lengths(OP, mask, &[("out", out.len())])?;
     check::per_row(OP, mask, "scores", scores.len())?;
-    if let Some(row) = (0..mask.b()).find(|row| mask.row(*row).len() != mask.b()) {
-        let (got, want) = (mask.row(row).len(), mask.b());
-        return Err(Error::Length { op: OP, name: "mask.row", got, want, one_per: "row, to be broadcast" });
-    }
+    check_square(OP, mask)?;
     for row in 0..mask.b() {
         for (out, score) in out[mask.row(row)].iter_mut().zip(scores) {
             *out = clamp(*score, -clip, clip);
         }
     }
     Ok(())
+}
+
+/// Refuses a mask whose rows have not as many slots as there are rows.
+pub(crate) fn check_square(op: &'static str, mask: &Mask<'_>) -> Result<(), Error> {
+    match (0..mask.b()).map(|row| mask.row(row).len()).find(|slots| *slots != mask.b()) {
+        Some(got) => {
+            Err(Error::Length { op, name: "mask.row", got, want: mask.b(), one_per: "row, to be broadcast" })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The shaped reward of each token: the score where it lands, minus the KL penalty everywhere.

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod cases;
+#[cfg(kernels)]
+pub(crate) mod cuda;
 mod rollout;
 #[cfg(test)]
 mod spec;

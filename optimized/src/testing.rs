@@ -63,6 +63,12 @@ pub(crate) fn everywhere(stem: &str, test: impl Fn(Backend) + Sync) {
     }
 }
 
+/// The devices of this machine.
+#[cfg(kernels)]
+pub(crate) fn devices() -> impl Iterator<Item = Backend> {
+    Backend::available().into_iter().filter(|on| on.is_device())
+}
+
 /// Rows as one buffer, in three layouts: padded to the longest, packed, and a slice of a wider array.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Layout {

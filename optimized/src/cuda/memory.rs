@@ -112,6 +112,11 @@ impl<T: Plain> Buffer<T> {
         Address(self.address, PhantomData)
     }
 
+    /// Its address, for [`View::from_raw`] or for another framework: of memory that is there as long as this is.
+    pub fn as_raw(&self) -> u64 {
+        self.address
+    }
+
     /// How many numbers there are.
     pub fn len(&self) -> usize {
         self.len
@@ -208,6 +213,33 @@ impl<'a, T: Plain> ViewMut<'a, T> {
     /// For a kernel that reads what stands there.
     pub fn view(&self) -> View<'_, T> {
         self.view
+    }
+
+    /// The same room for one call, after which it is this one's again.
+    pub fn lend(&mut self) -> ViewMut<'_, T> {
+        ViewMut { view: self.view, of: PhantomData }
+    }
+
+    /// The first `at` numbers, and the rest.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer.
+    pub fn split_at(self, at: usize) -> (ViewMut<'a, T>, ViewMut<'a, T>) {
+        assert!(at <= self.view.len, "{at} of {} numbers", self.view.len);
+        (self.part(0, at), self.part(at, self.view.len - at))
+    }
+
+    /// N times `len` numbers, which begin `apart` apart.
+    pub(crate) fn rooms<const N: usize>(self, len: usize, apart: usize) -> [ViewMut<'a, T>; N] {
+        debug_assert!(len <= apart && N * apart <= self.view.len);
+        core::array::from_fn(|i| self.part(i * apart, len))
+    }
+
+    /// So many numbers from one on. Whoever calls this keeps the parts apart.
+    fn part(&self, from: usize, len: usize) -> ViewMut<'a, T> {
+        let view = View { address: self.view.address.at(from), len, ..self.view };
+        ViewMut { view, of: PhantomData }
     }
 
     pub(crate) fn address(&self) -> Address<T> {

@@ -7,9 +7,10 @@
 //! their addresses, as another framework's ([`View::from_raw`]). The functions here are the terms, with the names of the
 //! crate's own and its arguments in its order. Each asks its stream for kernels and comes back: it allocates nothing,
 //! copies nothing and waits for nothing. Outputs are the caller's, one number that a loss is among them; what a call needs
-//! beside them it takes from the scratch, [`Batch::scratch_len`] numbers that calls on one stream share. So a whole step may be
-//! recorded as one graph ([`Stream::record`]) and replayed. Where the crate's functions refuse what stands in an array (an
-//! action outside the vocabulary, a λ outside its range), these do not look, and say what comes of it.
+//! beside them it takes from the scratch, [`Batch::scratch_len`] numbers that calls on one stream share. So what is asked of a
+//! stream may be recorded as one graph ([`Stream::record`]) and replayed. Where the crate's functions refuse what stands in an array
+//! (an action outside the vocabulary, a λ outside its range), these do not look, and say what comes of it.
+//! [`step`](mod@step) has all of them in one call.
 //!
 //! ```
 //! use optimized::{Agg, Backend, Half, Mask, ValueClip, cuda::{Batch, Buffer, Stream, ValueOut, value_loss}};
@@ -63,7 +64,76 @@ pub use crate::{
     value_loss::cuda::{ValueOut, value_loss},
     whiten::cuda::whiten,
 };
-pub use terms::{kl, place_scores, returns, reward};
+pub use terms::{broadcast_scores, kl, place_scores, returns, reward};
+
+pub(crate) use terms::copy;
+
+/// The training step of arrays that stay on the device: what [`crate::step`] does, asked of a stream in one call.
+///
+/// Once a rollout, [`Batches`](step::Batches) copies the masks that the settings want. Then [`step()`](step::step) asks for all
+/// of it, from scores to the gradient of the logits; or [`rollout_phase`](step::rollout_phase) once and
+/// [`inner_epoch`](step::inner_epoch) as often as there are epochs; or, where log π and H are the caller's,
+/// [`losses`](step::losses) alone. Each gives the host's bits and takes its scratch from the caller, so that it can be recorded.
+///
+/// ```
+/// use optimized::{Backend, Mask, Settings, cuda::{Buffer, Ends, Logits, LogitsMut, Stream, step::*}};
+///
+/// // Two rows over a vocabulary of two, the second row one token long.
+/// let (mask, settings) = (Mask::padded(&[true, true, true, false], 2, 2)?, Settings::default());
+/// for on in Backend::available().into_iter().filter(|on| on.is_device()) {
+///     let (on, mut slots) = (Stream::new(on)?, Slots::default());
+///     let batches = Batches::new(&on, &mask, None, &settings, &mut slots)?;
+///     let scores = Buffer::new(&on, &[1.0f32, -1.0])?;
+///     let [logp_old, v] = [[-0.7f32; 4], [0.0; 4]].map(|x| Buffer::new(&on, &x));
+///     let (logp_old, v, actions) = (logp_old?, v?, Buffer::new(&on, &[0u32, 1, 0, 0])?);
+///     let mut logits = Buffer::new(&on, &[0.0f32; 8])?;
+///     let [adv, ret, grad_v] = [(); 3].map(|()| Buffer::<f32>::room(&on, 4));
+///     let (mut adv, mut ret, mut grad_v) = (adv?, ret?, grad_v?);
+///     let (mut whitened, mut figures) = (Buffer::room(&on, 2)?, Buffer::room(&on, FIGURES)?);
+///     let mut scratch = Buffer::room(&on, batches.scratch_len())?;
+///
+///     let graph = on.record(|on| {
+///         let rollout = Rollout {
+///             scores: scores.view(),
+///             logp_old: logp_old.view(),
+///             logp_ref: None,
+///             v_old: v.view(),
+///             ends: Ends::default(),
+///             weights: None,
+///         };
+///         let place = LogitsMut::strided(logits.view_mut(), 2, 2)?;
+///         let heads = Heads { logits: LogitsTo::InPlace(place), actions: actions.view(), v: v.view() };
+///         let mut rolled = Rolled {
+///             kl: None,
+///             token_rewards: None,
+///             adv_raw: None,
+///             adv: adv.view_mut(),
+///             ret: ret.view_mut(),
+///             whitened: whitened.view_mut(),
+///         };
+///         let mut epoch = Epoch {
+///             logp: None,
+///             ent: None,
+///             grad_logp: None,
+///             grad_ent: None,
+///             grad_v: grad_v.view_mut(),
+///             figures: figures.view_mut(),
+///         };
+///         step(on, &batches, &rollout, heads, &mut rolled, &mut epoch, scratch.view_mut())
+///     })?;
+///     // SAFETY: every buffer that was recorded is still there.
+///     unsafe { graph.replay(&on)? };
+///     assert_eq!(ret.read(&on)?[1..], [1.0, -1.0, 0.0]);
+///     assert!(logits.read(&on)?[..4].iter().all(|dz| *dz != 0.0));
+/// }
+/// # Ok::<(), optimized::Error>(())
+/// ```
+pub mod step {
+    pub use crate::step::cuda::{
+        Batches, Epoch, FIGURES, Gradients, Heads, LogitsTo, Now, Rolled, Rollout, Slots, Targets,
+        inner_epoch, losses, rollout_phase, step,
+    };
+}
 
 use crate::Error;
 use core::fmt;

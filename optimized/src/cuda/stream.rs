@@ -98,7 +98,7 @@ impl Stream {
     /// # Errors
     ///
     /// What `run` gives; if it copies, allocates or waits; if the stream is being recorded; or if the device fails.
-    pub fn record(&self, run: impl Fn(&Stream) -> Result<(), Error>) -> Result<Graph, Error> {
+    pub fn record(&self, mut run: impl FnMut(&Stream) -> Result<(), Error>) -> Result<Graph, Error> {
         self.idle("record")?;
         self.mode.replace(Mode::Load);
         let loaded = run(self);

@@ -1,7 +1,11 @@
 //! The terms that make one number a token and no sum, of arrays on a device.
 
 use super::{Address, Batch, Each, Settings, Stream, View, ViewMut, stream::Kernel};
-use crate::{Error, KlEstimate, ScoreAt, check, kl::Estimate, reward::device as scores};
+use crate::{
+    Error, KlEstimate, ScoreAt, check,
+    kl::Estimate,
+    reward::{check_square, device as scores},
+};
 
 /// Runs a kernel that makes one number a token from one or two.
 fn each(
@@ -73,6 +77,37 @@ pub fn place_scores(
     let first_pad = at == ScoreAt::FirstPad;
     scores::launch(on, batch, of.end(), scores.address(), (clip, first_pad), out.address())
         .map_err(|err| err.by(OP))
+}
+
+/// [`crate::broadcast_scores`] of arrays on a device, asked of a stream: the same bits.
+///
+/// # Errors
+///
+/// As there; or if an argument lies elsewhere.
+pub fn broadcast_scores(
+    on: &Stream,
+    scores: View<'_, f32>,
+    score_clip: f64,
+    batch: &Batch<'_>,
+    out: ViewMut<'_, f32>,
+) -> Result<(), Error> {
+    const OP: &str = "cuda::broadcast_scores";
+    let clip = check::positive(OP, "score_clip", score_clip)?;
+    batch.check(OP, on, &[out.named("out")])?;
+    scores.named("scores").check(OP, on, batch.mask().b(), "row")?;
+    check_square(OP, batch.mask())?;
+    scores::broadcast(on, batch, scores.address(), clip, out.address()).map_err(|err| err.by(OP))
+}
+
+/// The same numbers, +0 where a slot is masked.
+pub(crate) fn copy(
+    op: &'static str,
+    on: &Stream,
+    x: View<'_, f32>,
+    batch: &Batch<'_>,
+    out: ViewMut<'_, f32>,
+) -> Result<(), Error> {
+    each((op, on), ("each", "copy"), batch, (x, None), Settings::NONE, &out)
 }
 
 /// [`crate::reward()`] of arrays on a device, asked of a stream: the same bits.

@@ -1,11 +1,8 @@
-//! What the machinery under the kernels refuses; and below, a step on arrays that stay on a device.
+//! What the machinery under the kernels refuses; and below, what is asked of a stream.
 
-mod case;
-mod on_device;
-mod recorded;
 mod refused;
-
-use crate::Backend;
+mod terms;
+mod tree;
 
 use super::prelude::{SOURCES, check_ptx, text, threads};
 
@@ -179,8 +176,4 @@ mod emulation {
             .to_string();
         assert!(said.contains("takes") && said.ends_with("was given 4 bytes"), "{said}");
     }
-}
-
-fn devices() -> impl Iterator<Item = Backend> {
-    Backend::available().into_iter().filter(|on| on.is_device())
 }

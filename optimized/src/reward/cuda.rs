@@ -19,8 +19,20 @@ struct Args {
     first_pad: u32,
 }
 
+/// `BroadcastScores` of `kernel.cu`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct BroadcastArgs {
+    rows: Rows,
+    scores: Address<f32>,
+    out: Address<f32>,
+    clip: f32,
+}
+
 // SAFETY: numbers and addresses.
 unsafe impl Plain for Args {}
+// SAFETY: numbers and addresses.
+unsafe impl Plain for BroadcastArgs {}
 
 /// Each row's score at the slot before `end`, or in that slot.
 pub(crate) fn launch(
@@ -33,6 +45,18 @@ pub(crate) fn launch(
 ) -> Result<(), Error> {
     let args = Args { rows: batch.rows(), end, scores, out, clip, first_pad: u32::from(first_pad) };
     batch.over_tiles(on, ("reward", "place_scores"), &args)
+}
+
+/// Score t at slot t of every row.
+pub(crate) fn broadcast(
+    on: &Stream,
+    batch: &Batch<'_>,
+    scores: Address<f32>,
+    clip: f32,
+    out: Address<f32>,
+) -> Result<(), Error> {
+    let args = BroadcastArgs { rows: batch.rows(), scores, out, clip };
+    batch.over_tiles(on, ("reward", "broadcast_scores"), &args)
 }
 
 /// The host's: each row's score at the last valid slot of `of`, or in the slot after it.

@@ -10,6 +10,26 @@ KERNEL(reward, 128, Each) {
     each(args, [&](float score, float k) { return __fmaf_rn(args.a, k, score); });
 }
 
+struct BroadcastScores {
+    Rows rows;
+    const float* scores; // one a row
+    float* out;
+    float clip;
+};
+
+// Score t at slot t of every row, masked or not: 4 bytes read a token, most of them from a cache, and 4 written.
+KERNEL(broadcast_scores, 128, BroadcastScores) {
+    const u32 warp = warp_of_grid();
+    if (warp >= args.rows.tiles) return;
+    const Tile tile = tile_at(args.rows, warp);
+    for (u32 i = 4 * lane(); i < tile.n; i += LANES) {
+        const u32 left = tile.n - i;
+        Four x = four(args.scores + tile.first + i, left);
+        for (u32 k = 0; k < 4; k++) x.x[k] = clamp(x.x[k], -args.clip, args.clip);
+        put(args.out, tile.slot + i, left, x);
+    }
+}
+
 struct PlaceScores {
     Rows rows;
     const u32* end;      // by which the score's slot is found: that of the mask, or of what is attended

@@ -123,13 +123,14 @@ pub fn rollout_phase<'a>(
 }
 
 /// The listing's mask: every slot of every row.
-fn unmasked<'a>(mask: Mask<'a>, valid: &'a mut Vec<bool>) -> Mask<'a> {
+pub(super) fn unmasked<'a>(mask: Mask<'a>, valid: &'a mut Vec<bool>) -> Mask<'a> {
     valid.clear();
     valid.resize(mask.valid().len(), true);
     mask.with_valid(valid)
 }
 
-fn with_first_pad<'a>(mask: Mask<'a>, valid: &'a mut Vec<bool>) -> Result<Mask<'a>, Error> {
+/// The mask that has the first pad of each row too.
+pub(super) fn with_first_pad<'a>(mask: Mask<'a>, valid: &'a mut Vec<bool>) -> Result<Mask<'a>, Error> {
     valid.clear();
     valid.resize(mask.valid().len(), false);
     mask.with_first_pad(valid)?;

@@ -43,10 +43,11 @@ unsafe impl Plain for Args {}
 unsafe impl Plain for TotalArgs {}
 
 /// [`crate::total_loss()`] of numbers on a device, asked of a stream: the same bits. Of each view the first number is read.
+/// Where there is no `l_kl`, without a reference model, it is +0.
 ///
 /// # Errors
 ///
-/// If an argument lies elsewhere or is empty, or a term is absent whose coefficient is not 0 in f32.
+/// If an argument lies elsewhere or is empty, or `l_v` or `ent` is absent whose coefficient is not 0 in f32.
 pub fn total_loss(
     on: &Stream,
     l_policy: View<'_, f32>,
@@ -63,7 +64,7 @@ pub fn total_loss(
         ("l_policy", Some(l_policy), 1.0, "l_policy"),
         ("l_v", l_v, c_v, "`c_v` other than 0"),
         ("ent", ent, minus_c_h, "`c_h` other than 0"),
-        ("l_kl", l_kl, beta, "`beta_loss` other than 0"),
+        ("l_kl", l_kl, 0.0, "l_kl"),
     ];
     for (name, term, c, needs) in terms {
         match term {

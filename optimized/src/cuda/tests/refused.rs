@@ -1,9 +1,9 @@
 //! What a stream and the terms on it refuse, and what they do not look at.
 
-use super::devices;
 use crate::{
     Agg, Backend, Error, Mask,
     cuda::{self, Batch, Buffer, Stream},
+    testing::devices,
 };
 
 #[test]

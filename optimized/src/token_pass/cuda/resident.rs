@@ -43,6 +43,13 @@ impl<'a, X: Logit> LogitsMut<'a, X> {
     }
 }
 
+impl<X: Logit> LogitsMut<'_, X> {
+    /// For a call that reads what stands there.
+    pub fn logits(&self) -> Logits<'_, X> {
+        Logits { data: self.data.view(), shape: self.shape }
+    }
+}
+
 /// Logits as their arguments are checked: a row for every slot, on the stream's device.
 fn check_logits<X: Logit>(
     op: &'static str,
