@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "what crosses to a device is bytes")]
 
-use super::{Address, Buffer, Device, Out, Plain, Stream, ViewMut, Work, memory::Argument, stream::Kernel};
+use super::{Address, Buffer, Device, Out, Plain, Stream, ViewMut, Work, stream::Kernel, view::Argument};
 use crate::{
     Error, Mask,
     aggregate::Divisors,

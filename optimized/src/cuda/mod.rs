@@ -34,6 +34,7 @@
 mod batch;
 #[cfg(emulated)]
 mod emulated;
+mod graph;
 mod memory;
 #[cfg(feature = "cuda")]
 mod nvidia;
@@ -44,14 +45,18 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod view;
 
 pub use batch::Batch;
-pub use memory::{Buffer, Grad, Plain, View, ViewMut};
-pub use stream::{Graph, Stream};
+pub use graph::Graph;
+pub use memory::{Buffer, Plain};
+pub use stream::Stream;
+pub use view::{Grad, View, ViewMut};
 
 pub(crate) use batch::{Each, Rows, Settings, Weight, each};
-pub(crate) use memory::{Address, Out, Place};
+pub(crate) use memory::{Address, Out};
 pub(crate) use totals::{By, Work};
+pub(crate) use view::Place;
 
 pub use crate::{
     aggregate::device::{aggregate, aggregate_grad},

@@ -1,4 +1,4 @@
-//! The order of what a device does: a stream, and what was recorded of it.
+//! The order of what a device does.
 
 #![expect(unsafe_code, reason = "device memory")]
 
@@ -16,15 +16,16 @@ pub(crate) type Kernel = (&'static str, &'static str);
 #[derive(Debug)]
 #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the emulation has one order, and no handles"))]
 pub struct Stream {
-    device: Device,
+    pub(super) device: Device,
     /// The driver's handle; 0 is its default stream.
-    handle: usize,
+    pub(super) handle: usize,
     owned: bool,
-    mode: RefCell<Mode>,
+    pub(super) mode: RefCell<Mode>,
 }
 
+/// What becomes of what is asked.
 #[derive(Debug)]
-enum Mode {
+pub(super) enum Mode {
     Run,
     /// Kernels are compiled and loaded, and not run.
     Load,
@@ -89,42 +90,6 @@ impl Stream {
             Kind::Emulated => Ok(()),
             #[cfg(feature = "cuda")]
             Kind::Nvidia(gpu) => gpu.wait(self.handle).map_err(|said| self.device.error(said)),
-        }
-    }
-
-    /// Records what `run` asks of this stream, without doing it, as one graph. `run` is called twice: the first time only the
-    /// kernels are loaded, which a GPU does not allow while it records.
-    ///
-    /// # Errors
-    ///
-    /// What `run` gives; if it copies, allocates or waits; if the stream is being recorded; or if the device fails.
-    pub fn record(&self, mut run: impl FnMut(&Stream) -> Result<(), Error>) -> Result<Graph, Error> {
-        self.idle("record")?;
-        self.mode.replace(Mode::Load);
-        let loaded = run(self);
-        self.mode.replace(Mode::Run);
-        loaded?;
-        match self.device.0 {
-            #[cfg(emulated)]
-            Kind::Emulated => {
-                self.mode.replace(Mode::Keep(Vec::new()));
-                let done = run(self);
-                let kept = self.mode.replace(Mode::Run);
-                done?;
-                let Mode::Keep(kept) = kept else { return Err(self.device.error("was not recorded".into())) };
-                Ok(Graph { device: self.device, kept: Kept::Emulated(kept) })
-            }
-            #[cfg(feature = "cuda")]
-            Kind::Nvidia(gpu) => {
-                let failed = |said| self.device.error(said);
-                gpu.begin(self.handle).map_err(failed)?;
-                self.mode.replace(Mode::Record);
-                let done = run(self);
-                self.mode.replace(Mode::Run);
-                let graph = gpu.end(self.handle);
-                done?;
-                Ok(Graph { device: self.device, kept: Kept::Nvidia(graph.map_err(failed)?) })
-            }
         }
     }
 
@@ -211,7 +176,7 @@ impl Stream {
     }
 
     /// Refuses what cannot be recorded.
-    fn idle(&self, what: &'static str) -> Result<(), Error> {
+    pub(super) fn idle(&self, what: &'static str) -> Result<(), Error> {
         match &*self.mode.borrow() {
             Mode::Run => Ok(()),
             _ => Err(self.device.error(format!("`{what}` while the stream is being recorded"))),
@@ -263,59 +228,4 @@ impl Drop for Stream {
 
 fn device_of(on: Backend) -> Result<Device, Error> {
     on.device().ok_or(Error::NotOn { op: "stream", backend: on.name() })
-}
-
-/// What was asked of a stream, to be done again: a CUDA graph. Settings and places are those it was recorded with; what
-/// stands there is read anew.
-#[derive(Debug)]
-pub struct Graph {
-    device: Device,
-    kept: Kept,
-}
-
-#[derive(Debug)]
-enum Kept {
-    #[cfg(emulated)]
-    Emulated(Vec<emulated::Launch>),
-    /// The driver's handle.
-    #[cfg(feature = "cuda")]
-    Nvidia(usize),
-}
-
-impl Graph {
-    /// Does all of it again, after what was asked of the stream before.
-    ///
-    /// # Errors
-    ///
-    /// If the stream is another device's or is being recorded, or the device fails.
-    ///
-    /// # Safety
-    ///
-    /// Every buffer, view and batch that the recorded calls were given is still there.
-    pub unsafe fn replay(&self, on: &Stream) -> Result<(), Error> {
-        on.idle("replay")?;
-        if self.device.name() != on.device.name() {
-            return Err(on.device.error(format!("a graph of {}", self.device.name())));
-        }
-        match (&self.kept, self.device.0) {
-            #[cfg(emulated)]
-            (Kept::Emulated(kept), _) => kept.iter().try_for_each(emulated::Launch::run),
-            #[cfg(feature = "cuda")]
-            (Kept::Nvidia(graph), Kind::Nvidia(gpu)) => gpu.replay(*graph, on.handle),
-            #[cfg(all(emulated, feature = "cuda"))]
-            _ => Ok(()),
-        }
-        .map_err(|said| on.device.error(said))
-    }
-}
-
-impl Drop for Graph {
-    fn drop(&mut self) {
-        match (&self.kept, self.device.0) {
-            #[cfg(feature = "cuda")]
-            (Kept::Nvidia(graph), Kind::Nvidia(gpu)) => gpu.end_graph(*graph),
-            #[cfg(emulated)]
-            _ => {}
-        }
-    }
 }
