@@ -72,7 +72,6 @@ static inline int greatest(int x, unsigned lane, unsigned line) {
 
 #define __device__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __restrict__ __restrict
 #define threadIdx (emulation::thread_index)
 #define blockIdx (emulation::block_index)
 #define blockDim (emulation::block_size)
