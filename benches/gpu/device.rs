@@ -15,14 +15,14 @@ const CEILING: usize = 1 << 28;
 const EPS_V: f64 = 0.2;
 
 /// What a work is called, the bytes that it moves, and whether it writes more than a few of them.
-struct Work {
-    name: String,
-    bytes: usize,
-    writes: bool,
+pub(crate) struct Work {
+    pub(crate) name: String,
+    pub(crate) bytes: usize,
+    pub(crate) writes: bool,
 }
 
 /// Seeded numbers in [−1, 1), a stretch of which comes again and again.
-fn numbers(rng: &mut Rng, n: usize) -> Vec<f32> {
+pub(crate) fn numbers(rng: &mut Rng, n: usize) -> Vec<f32> {
     let stretch: Vec<f32> = (0..n.min(1 << 20)).map(|_| rng.uniform() as f32).collect();
     stretch.into_iter().cycle().take(n).collect()
 }
@@ -66,11 +66,13 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
         table.of_tokens(*shape)?;
     }
     let (tokens, vocab) = if timed { (8192, 128_256) } else { (2, 300) };
-    table.of_logits(tokens, vocab)
+    table.of_logits(tokens, vocab)?;
+    let (rows, vocab) = if timed { ((4, 512), 128_256) } else { ((3, 5), 300) };
+    table.of_step(rows, vocab)
 }
 
-struct Table<'a> {
-    on: &'a Stream,
+pub(crate) struct Table<'a> {
+    pub(crate) on: &'a Stream,
     rounds: usize,
     /// Bytes a second.
     copy: f64,
@@ -104,7 +106,11 @@ impl Table<'_> {
     }
 
     /// Runs a work once, and times it where that is asked for.
-    fn line(&self, work: &Work, run: &mut dyn FnMut(&Stream) -> Done) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn line(
+        &self,
+        work: &Work,
+        run: &mut dyn FnMut(&Stream) -> Done,
+    ) -> Result<(), Box<dyn Error>> {
         run(self.on)?;
         if self.rounds == 0 {
             return Ok(());
@@ -145,8 +151,8 @@ impl Table<'_> {
         let out = optimized::GaeOut { adv: &mut adv, ret: Some(&mut ret) };
         let (ends, lambda) = (optimized::Ends::default(), optimized::Lambda::One(0.95));
         optimized::gae(best, &host[0], &host[1], &mask, &ends, gap, 0.99, lambda, out)?;
-        same_bits(&name, &first.read(on)?, &adv)?;
-        same_bits(&name, &second.read(on)?, &ret)?;
+        same_bits(&name.name, &first.read(on)?, &adv)?;
+        same_bits(&name.name, &second.read(on)?, &ret)?;
 
         let name = work("value_loss with gradient");
         self.line(&name, &mut |on| {
@@ -158,8 +164,8 @@ impl Table<'_> {
         let out = ValueOut { grad, ..ValueOut::default() };
         let [v, v_old, returns] = &host;
         let said = optimized::value_loss(best, v, v_old, returns, &mask, EPS_V, form, agg, half, out)?;
-        same_bits(&name, &first.read(on)?, &adv)?;
-        same_bits(&name, &two.read(on)?, &[said.loss, said.clip_frac])?;
+        same_bits(&name.name, &first.read(on)?, &adv)?;
+        same_bits(&name.name, &two.read(on)?, &[said.loss, said.clip_frac])?;
 
         let name = work("policy_loss with gradient");
         self.line(&name, &mut |on| {
@@ -170,9 +176,9 @@ impl Table<'_> {
         let grad = Some(Grad { c: 1.0, to: &mut adv });
         let out = PolicyOut { grad, ..PolicyOut::default() };
         let said = optimized::policy_loss(best, v, v_old, returns, &mask, None, &clip, agg, out)?;
-        same_bits(&name, &first.read(on)?, &adv)?;
+        same_bits(&name.name, &first.read(on)?, &adv)?;
         let said = [said.loss, said.clip_frac, said.clip_frac_lower, said.approx_kl];
-        same_bits(&name, &four.read(on)?, &said)
+        same_bits(&name.name, &four.read(on)?, &said)
     }
 
     /// Log-prob and entropy of logits, and their gradient in place.
@@ -204,8 +210,8 @@ impl Table<'_> {
         let out = TokenOut { logp: Some(&mut want), ent: Some(&mut want_ent), ..TokenOut::default() };
         let x = optimized::Logits::new(&host, vocab)?;
         optimized::token_pass(Backend::best(), x, &actions, &mask, 1.0, 1.0, out)?;
-        same_bits(&work, &logp.read(on)?, &want)?;
-        same_bits(&work, &ent.read(on)?, &want_ent)?;
+        same_bits(&work.name, &logp.read(on)?, &want)?;
+        same_bits(&work.name, &ent.read(on)?, &want_ent)?;
         // Each run replaces what the one before left: after the first numbers of no meaning, of the same cost.
         let name = format!("token_pass gradient in place f32, {n} × {vocab}");
         self.line(&Work { name, bytes: 8 * n * vocab, writes: true }, &mut |on| {
@@ -219,10 +225,10 @@ impl Table<'_> {
 }
 
 /// Refuses a work whose output differs from the CPU's in a bit.
-fn same_bits(work: &Work, got: &[f32], want: &[f32]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn same_bits(work: &str, got: &[f32], want: &[f32]) -> Result<(), Box<dyn Error>> {
     let differs = got.iter().zip(want).position(|(got, want)| got.to_bits() != want.to_bits());
     match differs {
-        Some(i) => Err(format!("{}: at {i} {:e}, and {:e} on the CPU", work.name, got[i], want[i]).into()),
+        Some(i) => Err(format!("{work}: at {i} {:e}, and {:e} on the CPU", got[i], want[i]).into()),
         None => Ok(()),
     }
 }

@@ -7,12 +7,14 @@
 //! … -- --test             small arrays, answers alone
 //! ```
 //!
-//! A figure that a work leaves is compared with the CPU's bits before anything is timed. GB/s counts the arrays that are read and
+//! What a work leaves is compared with the CPU's bits, and the bench ends where one differs. GB/s counts the arrays that are read and
 //! written, and not the mask's byte. The ceiling of a work is the driver's copy of a GiB where it writes much, and a sum that
 //! reads a GiB where it only reads.
 
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
 mod device;
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
+mod step;
 
 use std::error::Error;
 
