@@ -51,8 +51,8 @@
 //! - A masked slot is never used and gets +0. Slots between rows are left alone. A NaN in a valid slot reaches the
 //!   result.
 //! - Settings are the reference's types, rounded to f32 once, on entry, and then checked.
-//! - `Backend::Cuda`, behind the features `cuda` and `cuda-emulation`, copies arrays to its device and results back. Its
-//!   kernels have not yet run on a GPU.
+//! - `Backend::Cuda`, behind the features `cuda` and `cuda-emulation`, copies arrays to its device and results back;
+//!   `optimized::cuda` has the terms, and the step, of arrays that stay there. Its kernels have not yet run on a GPU.
 //! - Work is cut into fixed blocks for rayon's current pool; no bit depends on its size.
 //! - A batch in parts ([`Mask::part_of`]) gives sums that merge to the bits of the whole, such as [`ValueSums`].
 //! - What cannot be meant is an [`Error`]: one sentence with the function, the argument and the numbers. A type that
