@@ -8,12 +8,13 @@ mod refused;
 
 use super::{Batches, Slots};
 use crate::{
-    Settings,
+    Logit, Settings,
     cuda::Stream,
     step::cases::{all_on, choices},
     testing::{LAYOUTS, SENTINEL, devices, masks},
 };
 use case::{Case, Inputs, on_cpu, settings};
+use half::bf16;
 use on_device::{How, OnDevice};
 
 /// As many rows as slots, so that scores can be broadcast: with gaps, an empty row and a full one.
@@ -23,6 +24,20 @@ fn square() -> Vec<Vec<bool>> {
     (0..B).map(|row| (0..B).map(|t| t < end(row) && (row + t) % 7 != 3).collect()).collect()
 }
 
+/// A step under settings, with logits of a format.
+fn every_bit<X: Logit>(what: &str, case: &Case, seed: u64, how: How) {
+    let x = Inputs::new(seed, case);
+    let want = on_cpu::<X>(case, &x);
+    for backend in devices() {
+        let (on, mut slots) = (Stream::new(backend).unwrap(), Slots::default());
+        let (mask, attended) = (case.mask(), case.attended());
+        let batches = Batches::new(&on, &mask, Some(&attended), &case.settings, &mut slots).unwrap();
+        let mut device = OnDevice::<X>::new(&on, case, &batches, &x).unwrap();
+        device.run(&on, &batches, how).unwrap();
+        device.assert_is(&format!("{what} on {backend}"), &on, &mask, how, &want);
+    }
+}
+
 #[test]
 fn a_step_on_a_device_has_every_choice_of_the_cpu_s_and_its_bits() {
     let mut all = choices();
@@ -30,16 +45,11 @@ fn a_step_on_a_device_has_every_choice_of_the_cpu_s_and_its_bits() {
     for (i, (name, settings, with_ref)) in all.into_iter().enumerate() {
         for (j, layout) in LAYOUTS.into_iter().enumerate() {
             let case = Case::new(layout, &square(), settings, with_ref);
-            let x = Inputs::new((3 * i + j) as u64, &case);
-            let want = on_cpu(&case, &x);
-            for backend in devices() {
-                let (on, mut slots) = (Stream::new(backend).unwrap(), Slots::default());
-                let (mask, attended) = (case.mask(), case.attended());
-                let batches = Batches::new(&on, &mask, Some(&attended), &settings, &mut slots).unwrap();
-                let mut device = OnDevice::new(&on, &case, &batches, &x).unwrap();
-                let how = How { all: (i + j) % 2 == 0, in_place: j == 1 };
-                device.run(&on, &batches, how).unwrap();
-                device.assert_is(&format!("{name} on {backend}, {layout:?}"), &on, &mask, how, &want);
+            let (how, what) =
+                (How { all: (i + j) % 2 == 0, in_place: j == 1 }, format!("{name}, {layout:?}"));
+            every_bit::<f32>(&what, &case, (3 * i + j) as u64, how);
+            if i % 6 == j {
+                every_bit::<bf16>(&what, &case, i as u64, how);
             }
         }
     }
@@ -65,13 +75,13 @@ fn a_step_on_a_device_is_recorded_once_and_gives_the_bits_of_the_cpu_each_time()
         let settings = Settings { beta_kl: if full { 0.05 } else { 0.0 }, ..settings(i) };
         let case = Case::new(layout, &rows, settings, full);
         let inputs = [1, 2].map(|seed| Inputs::new(seed * 1000 + i as u64, &case));
-        let want = inputs.each_ref().map(|x| on_cpu(&case, x));
+        let want = inputs.each_ref().map(|x| on_cpu::<f32>(&case, x));
         let what = format!("{} rows, the first of {}, {layout:?}, case {i}", rows.len(), rows[0].len());
         for backend in devices() {
             let (on, mut slots) = (Stream::new(backend).unwrap(), Slots::default());
             let (mask, attended) = (case.mask(), case.attended());
             let batches = Batches::new(&on, &mask, Some(&attended), &case.settings, &mut slots).unwrap();
-            let mut device = OnDevice::new(&on, &case, &batches, &inputs[0]).unwrap();
+            let mut device = OnDevice::<f32>::new(&on, &case, &batches, &inputs[0]).unwrap();
             let how = How { all: i % 2 == 0, in_place: i % 3 != 1 };
             // What is recorded may neither allocate nor copy nor wait: that is refused.
             let graph = on.record(|on| device.run(on, &batches, how)).unwrap();

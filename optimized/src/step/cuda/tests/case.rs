@@ -1,8 +1,8 @@
 //! One step: its masks and settings, its inputs, and how it goes on the CPU.
 
 use crate::{
-    Agg, Backend, CountRows, Ends, Gap, Kl, KlEstimate, KlGrad, Logits, LogitsMut, Mask, ScoreAt, Settings,
-    TokenOut, TokenStats, Truncated, ValueClip, Variance,
+    Agg, Backend, CountRows, Ends, Gap, Kl, KlEstimate, KlGrad, Logit, Logits, LogitsMut, Mask, ScoreAt,
+    Settings, TokenOut, TokenStats, Truncated, ValueClip, Variance,
     step::{Gradients, Now, Rollout, Room, cases, logits_grad, losses, rollout_phase},
     testing::{Laid, Layout, Random, SENTINEL},
     token_pass,
@@ -142,8 +142,13 @@ pub(super) struct Left {
     pub(super) grad_logits: Vec<f32>,
 }
 
-/// The step on the CPU.
-pub(super) fn on_cpu(case: &Case, x: &Inputs) -> Left {
+/// Logits as another format has them.
+pub(super) fn narrowed<X: Logit>(x: &[f32]) -> Vec<X> {
+    x.iter().map(|x| X::narrow(*x)).collect()
+}
+
+/// The step on the CPU, of logits of a format.
+pub(super) fn on_cpu<X: Logit>(case: &Case, x: &Inputs) -> Left {
     let (on, s, mask, attended) = (Backend::best(), &case.settings, case.mask(), case.attended());
     let [logp_old, logp_ref, v_old, weights, v, v_boot] = &x.tokens;
     let truncated = Truncated { at: &x.truncated, v_boot };
@@ -165,12 +170,13 @@ pub(super) fn on_cpu(case: &Case, x: &Inputs) -> Left {
     let mut said = [(); 6].map(|()| vec![SENTINEL; mask.valid().len()]);
     let [logp, ent, max, ln_sum, max_ent, ln_sum_ent] = said.each_mut().map(|x| Some(&mut x[..]));
     let out = TokenOut { logp, ent, max, ln_sum, max_ent, ln_sum_ent };
-    let logits = Logits::new(&x.logits, VOCAB).unwrap();
+    let mut grad_logits: Vec<X> = narrowed(&x.logits);
+    let logits = grad_logits.clone();
+    let logits = Logits::new(&logits, VOCAB).unwrap();
     token_pass(on, logits, &x.actions, &targets.mask, s.tau, s.tau_ent, out).unwrap();
     let [logp, ent, max, ln_sum, max_ent, ln_sum_ent] = &said;
     let mut grads = Gradients::new(&mask);
     let got = losses(on, &targets, &Now { logp, ent, v }, s, &mut grads).unwrap();
-    let mut grad_logits = x.logits.clone();
     let to = LogitsMut::new(&mut grad_logits, VOCAB).unwrap();
     let stats = TokenStats { ent, max, ln_sum, of_ent: Some((max_ent, ln_sum_ent)) };
     logits_grad(on, logits, &x.actions, &targets, stats, &grads, s, to).unwrap();
@@ -189,7 +195,7 @@ pub(super) fn on_cpu(case: &Case, x: &Inputs) -> Left {
             got.l_kl.unwrap_or(SENTINEL),
             got.total,
         ],
-        grad_logits,
+        grad_logits: grad_logits.into_iter().map(X::widen).collect(),
         arrays: [
             rolled.kl.map_or_else(|| vec![SENTINEL; mask.valid().len()], <[f32]>::to_vec),
             rolled.token_rewards.to_vec(),

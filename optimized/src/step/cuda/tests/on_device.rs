@@ -4,10 +4,10 @@
 
 use super::{
     super::{Batches, Epoch, FIGURES, Heads, LogitsTo, Rolled, Rollout, step},
-    case::{ARRAYS, Case, Inputs, Left, VOCAB},
+    case::{ARRAYS, Case, Inputs, Left, VOCAB, narrowed},
 };
 use crate::{
-    Error, Mask,
+    Error, Logit, Mask,
     cuda::{Buffer, Ends, Logits, LogitsMut, Stream, View, ViewMut},
     testing::{SENTINEL, same},
 };
@@ -19,10 +19,10 @@ pub(super) struct How {
     pub(super) in_place: bool,
 }
 
-pub(super) struct OnDevice {
+pub(super) struct OnDevice<X> {
     pub(super) full: bool,
-    logits: Buffer<f32>,
-    grad_logits: Buffer<f32>,
+    logits: Buffer<X>,
+    grad_logits: Buffer<X>,
     pub(super) actions: Buffer<u32>,
     pub(super) scores: Buffer<f32>,
     v_last: Buffer<f32>,
@@ -42,20 +42,20 @@ fn bytes(flags: &[bool]) -> Vec<u8> {
     flags.iter().map(|flag| u8::from(*flag)).collect()
 }
 
-impl OnDevice {
+impl<X: Logit> OnDevice<X> {
     pub(super) fn new(
         on: &Stream,
         case: &Case,
         batches: &Batches<'_>,
         x: &Inputs,
-    ) -> Result<OnDevice, Error> {
+    ) -> Result<OnDevice<X>, Error> {
         let upload = |x: &[f32]| Buffer::new(on, x).unwrap();
         let fresh = |n: usize| upload(&vec![SENTINEL; n]);
         let (slots, scratch_len) = (batches.mask().valid().len(), batches.scratch_len());
         Ok(OnDevice {
             full: case.full,
-            logits: upload(&x.logits),
-            grad_logits: fresh(x.logits.len()),
+            logits: Buffer::new(on, &narrowed(&x.logits))?,
+            grad_logits: Buffer::new(on, &vec![X::narrow(SENTINEL); x.logits.len()])?,
             actions: Buffer::new(on, &x.actions)?,
             scores: upload(&x.scores),
             v_last: upload(&x.v_last),
@@ -71,14 +71,15 @@ impl OnDevice {
 
     /// Other numbers, and nothing made of them yet.
     pub(super) fn write(&mut self, on: &Stream, x: &Inputs) -> Result<(), Error> {
-        self.logits.write(on, &x.logits)?;
+        self.logits.write(on, &narrowed(&x.logits))?;
+        self.grad_logits.write(on, &vec![X::narrow(SENTINEL); x.logits.len()])?;
         self.actions.write(on, &x.actions)?;
         self.scores.write(on, &x.scores)?;
         self.v_last.write(on, &x.v_last)?;
         self.flags[0].write(on, &bytes(&x.terminated))?;
         self.flags[1].write(on, &bytes(&x.truncated))?;
         self.tokens.iter_mut().zip(&x.tokens).try_for_each(|(to, x)| to.write(on, x))?;
-        let outputs = [&mut self.grad_logits, &mut self.whitened, &mut self.figures];
+        let outputs = [&mut self.whitened, &mut self.figures];
         for to in outputs.into_iter().chain(&mut self.arrays) {
             to.write(on, &vec![SENTINEL; to.len()])?;
         }
@@ -133,24 +134,26 @@ impl OnDevice {
 
     /// Compares every number, and what may not have been written.
     pub(super) fn assert_is(&self, what: &str, on: &Stream, mask: &Mask<'_>, how: How, want: &Left) {
-        let compare = |name: &str, got: &Buffer<f32>, width: usize, want: &[f32]| {
-            for (i, (got, want)) in got.read(on).unwrap().into_iter().zip(want).enumerate() {
-                let want = if mask.holds(i / width) { *want } else { SENTINEL };
-                assert!(same(got, want), "{what}, {how:?}: {name}: at {i} {got:e}, not {want:e}");
+        let compare = |name: &str, got: &Buffer<f32>, want: &[f32]| {
+            for (slot, (got, want)) in got.read(on).unwrap().into_iter().zip(want).enumerate() {
+                let want = if mask.holds(slot) { *want } else { SENTINEL };
+                assert!(same(got, want), "{what}, {how:?}: {name}: at {slot} {got:e}, not {want:e}");
             }
         };
         let alone = vec![SENTINEL; mask.valid().len()];
         for (i, (name, got)) in ARRAYS.iter().zip(&self.arrays).enumerate() {
             let is_asked = how.all || i >= 7;
-            compare(name, got, 1, if is_asked { &want.arrays[i] } else { &alone });
+            compare(name, got, if is_asked { &want.arrays[i] } else { &alone });
         }
-        if how.in_place {
-            // Between rows stands what stood there.
-            let got = self.logits.read(on).unwrap();
-            let differs = got.iter().zip(&want.grad_logits).position(|(got, want)| !same(*got, *want));
-            assert_eq!(differs, None, "{what}, {how:?}: logits");
-        } else {
-            compare("grad_logits", &self.grad_logits, VOCAB, &want.grad_logits);
+        // Between rows stands what stood there.
+        let (got, between) = match how.in_place {
+            true => (&self.logits, None),
+            false => (&self.grad_logits, Some(X::narrow(SENTINEL).widen())),
+        };
+        for (i, (got, want)) in got.read(on).unwrap().into_iter().zip(&want.grad_logits).enumerate() {
+            let (got, between) = (got.widen(), between.filter(|_| !mask.holds(i / VOCAB)));
+            let want = between.unwrap_or(*want);
+            assert!(same(got, want), "{what}, {how:?}: logit {i}: {got:e}, not {want:e}");
         }
         let mut figures = self.whitened.read(on).unwrap();
         figures.extend(self.figures.read(on).unwrap());

@@ -17,12 +17,12 @@ fn said(
     on: Backend,
     settings: Settings,
     full: bool,
-    change: impl FnOnce(&Stream, &mut OnDevice),
+    change: impl FnOnce(&Stream, &mut OnDevice<f32>),
 ) -> Result<(), String> {
     let case = Case::new(Layout::Padded, &square(), settings, full);
     let (on, mut slots) = (Stream::new(on).unwrap(), Slots::default());
     let batches = Batches::new(&on, &case.mask(), None, &settings, &mut slots).unwrap();
-    let mut device = OnDevice::new(&on, &case, &batches, &Inputs::new(5, &case)).unwrap();
+    let mut device = OnDevice::<f32>::new(&on, &case, &batches, &Inputs::new(5, &case)).unwrap();
     change(&on, &mut device);
     let done = device.run(&on, &batches, How { all: true, in_place: true });
     done.map_err(|err| err.to_string())
@@ -33,7 +33,7 @@ fn arrays_that_do_not_fit_are_refused_by_name() {
     let settings = settings(0);
     for backend in devices() {
         let short = |on: &Stream| Buffer::<f32>::room(on, 20).unwrap();
-        let said = |change: &dyn Fn(&Stream, &mut OnDevice)| {
+        let said = |change: &dyn Fn(&Stream, &mut OnDevice<f32>)| {
             said(backend, settings, true, |on, device| change(on, device))
         };
         assert_eq!(said(&|_, _| ()), Ok(()));
@@ -89,7 +89,7 @@ fn masks_that_cannot_be_stepped_are_refused() {
         assert_eq!(said, want);
 
         let batches = Batches::new(&on, &case.mask(), None, &broadcast, &mut slots).unwrap();
-        let mut device = OnDevice::new(&on, &case, &batches, &Inputs::new(5, &case)).unwrap();
+        let mut device = OnDevice::<f32>::new(&on, &case, &batches, &Inputs::new(5, &case)).unwrap();
         let said = device.run(&on, &batches, How { all: false, in_place: false }).unwrap_err().to_string();
         let want =
             "cuda::broadcast_scores: `mask.row` has 4 elements and must have 3, one per row, to be broadcast";
