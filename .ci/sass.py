@@ -7,8 +7,10 @@ element, and where those would bound it on an H200 in TB/s. Nothing here is meas
 
 The instructions an element are those of one way through the innermost loop that has the wide accesses of the fast path
 (16 bytes; 8 for bf16): of all ways the one with most of the loads and of the stores that its traffic counts, and of these the
-shortest. A wide load is four elements of one operand, and an instruction for two numbers (FFMA2) is one. A kernel without such
-a loop gets a dash.
+shortest. A wide load is four elements of one operand, and an instruction for two numbers (FFMA2) is one. Where a kernel reads
+nothing but the mask its wide stores count instead; where its threads have their elements once, without a loop, the way goes
+through all of it. Where a kernel branches on each token, it is the way of valid ones. A kernel that has no elements gets a dash:
+what goes over rows, tiles or groups, such as gae_chain, whose time is that of one thread's chain.
 """
 
 import re
@@ -17,10 +19,14 @@ import sys
 # What a kernel reads a number of for each element, and the bytes it moves for one: operands, outputs and the mask.
 READS = {
     "aggregate": (1, 5), "clip_scores": (1, 9), "copy": (1, 9), "whiten": (1, 9), "whiten_keeping_mean": (1, 9),
-    "gae_rows": (2, 17), "kl": (2, 13), "kl_slope": (2, 13), "kl_straight": (2, 13), "reward": (2, 13), "returns": (2, 13),
+    "aggregate_grad": (0, 5), "place_scores": (0, 4), "broadcast_scores": (1, 8),
+    "gae_rows": (2, 17), "gae_groups": (2, 10), "gae_tiles": (2, 17.5),
+    "kl": (2, 13), "kl_slope": (2, 13), "kl_straight": (2, 13), "reward": (2, 13), "returns": (2, 13),
     "kl_loss": (3, 17), "value_loss": (3, 17), "policy_loss": (4, 17),
     "token_pass_f32": (1, 4), "token_pass_bf16": (1, 2), "token_pass_grad_f32": (1, 8), "token_pass_grad_bf16": (1, 4),
 }
+# What only the way of a valid token has, where masked ones go another: of GAE the subtraction of V.
+VALID = {"gae_rows": "FADD", "gae_groups": "FADD", "gae_tiles": "FADD"}
 # Multiprocessors x lanes x hertz: the instructions that an H200 can begin in a second.
 ISSUE = 132 * 128 * 1.755e9
 # Of a multiprocessor: warps, and bytes of shared memory.
@@ -60,43 +66,50 @@ def branch(code, labels, i):
     return [], not (always and op.split(".")[0] in ("EXIT", "RET", "BRA", "BRX"))
 
 
-def best_way(code, labels, wide, stores, first, last):
-    """Of the ways from first to last, going forward only: the most wide loads, with so many stores each, on the shortest."""
-    best = {first: (0, 0, 0)}
+def best_way(code, labels, load, store, stores, valid, first, last):
+    """Of the ways from first to last, going forward only: the most wide loads, with so many stores each, and the most that only
+    valid tokens have, on the shortest."""
+    best = {first: (0, 0, 0, 0)}
     for i in range(first, last + 1):
         if i not in best:
             continue
-        loads, stored, length = best[i]
-        loads += bool(re.search("LDG" + wide, code[i]))
-        here = (loads, min(stored + bool(re.search("STG" + wide, code[i])), loads * stores), length - 1)
+        loads, stored, met, length = best[i]
+        loads += bool(re.search(load, code[i]))
+        stored = min(stored + bool(re.search(store, code[i])), loads * stores)
+        here = (loads, stored, met + bool(valid and re.search(valid, code[i])), length - 1)
         targets, goes_on = branch(code, labels, i)
         if i == last:
-            return here[0], -here[2]
+            return here
         for to in [t for t in targets if first < t <= last] + ([i + 1] if goes_on else []):
             if to > i:
                 best[to] = max(best.get(to, here), here)
-    return 0, 0
+    return 0, 0, 0, 0
 
 
 def an_element(name, code, labels):
-    """Instructions an element, if the kernel has a loop over elements."""
-    operands, traffic = READS.get(name, (0, 0))
-    if not operands:
+    """Instructions an element, if the kernel has elements."""
+    if name not in READS:
         return None
+    operands, traffic = READS[name]
     size = 2 if "bf16" in name else 4
-    wide, stores = rf"\.\S*{32 * size}\b", traffic // size / operands - 1
-    loops = []
-    for i in range(len(code)):
-        for to in branch(code, labels, i)[0]:
-            if to <= i:
-                loads, length = best_way(code, labels, wide, stores, to, i)
-                if loads:
-                    loops.append((i - to, loads, length))
-    if not loops:
+    load, store = rf"LDG\.\S*{32 * size}\b", rf"STG\.\S*{32 * size}\b"
+    # What is counted, of how many arrays, and how many stores come with each.
+    count, arrays, stores = (load, operands, traffic // size / operands - 1) if operands else (store, 1, 0)
+
+    def ways(spans):
+        """The best way from each first to its last, and where these are, if there is what is counted."""
+        of = lambda first, last: best_way(code, labels, count, store, stores, VALID.get(name), first, last)
+        return [(way, first, last) for first, last in spans if (way := of(first, last))[0]]
+
+    loops = ways((to, i) for i in range(len(code)) for to in branch(code, labels, i)[0] if to <= i)
+    if loops:
+        # The innermost loop that holds the most of them at once: an unrolled body, and not its remainder.
+        (loads, _, _, length), _, _ = max(loops, key=lambda loop: (loop[0][0], loop[1] - loop[2]))
+    elif once := ways((0, i) for i, text in enumerate(code) if re.match(r"(@!?U?P\w+ )?EXIT", text)):
+        (loads, _, _, length), _, _ = max(once)
+    else:
         return None
-    # The innermost loop that holds the most of them at once: an unrolled body, and not its remainder.
-    _, loads, length = max(loops, key=lambda loop: (loop[1], -loop[0]))
-    return length * operands / (4 * loads)
+    return -length * arrays / (4 * loads)
 
 
 def main():

@@ -1,4 +1,4 @@
-// `eq:gae-recursion` and `eq:return`: 9 bytes read a token, 8 written, some 40 operations. A thread has a group of eight
+// `eq:gae-recursion` and `eq:return`: 9 bytes read a token, 8 written, some 70 instructions. A thread has a group of eight
 // slots, whose d and q it combines by itself (ORDER.md 5.3); the groups of a row are then a chain of one fma each, from the
 // last to the first. That chain is all that is sequential.
 //
