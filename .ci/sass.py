@@ -23,6 +23,7 @@ READS = {
     "gae_rows": (2, 17), "gae_groups": (2, 10), "gae_tiles": (2, 17.5),
     "kl": (2, 13), "kl_slope": (2, 13), "kl_straight": (2, 13), "reward": (2, 13), "returns": (2, 13),
     "kl_loss": (3, 17), "value_loss": (3, 17), "policy_loss": (4, 17),
+    "token_pass_shard_f32": (1, 4), "token_pass_shard_bf16": (1, 2),
     "token_pass_f32": (1, 4), "token_pass_bf16": (1, 2), "token_pass_grad_f32": (1, 8), "token_pass_grad_bf16": (1, 4),
 }
 # What only the way of a valid token has, where masked ones go another: of GAE the subtraction of V.
