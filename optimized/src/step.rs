@@ -1,4 +1,4 @@
-//! One iteration, line for line that of `reference/src/step.rs`, in these kernels.
+//! One iteration, line for line that of `reference/src/step.rs`, in these kernels; in `cuda.rs` of arrays that stay on a device.
 
 #[cfg(test)]
 mod cases;
