@@ -1,9 +1,9 @@
-//! The works, and how they are timed.
+//! What a work is, how it is timed, and the ceilings.
 
 use conformance::cases::Rng;
 use optimized::{
-    Agg, Backend, Gap, Grad, Half, Mask, PolicyOut, Settings, TokenOut, ValueClip, ValueOut,
-    cuda::{self, Batch, Buffer, Logits, LogitsMut, Stream},
+    Agg, Backend, Mask,
+    cuda::{self, Batch, Buffer, Stream},
 };
 use ppo_benches::flag;
 use std::{env, error::Error, time::Duration};
@@ -12,13 +12,15 @@ type Done = Result<(), optimized::Error>;
 
 /// Numbers of the arrays that give the ceilings: a GiB.
 const CEILING: usize = 1 << 28;
-const EPS_V: f64 = 0.2;
 
-/// What a work is called, the bytes that it moves, and whether it writes more than a few of them.
+/// What a work is called, the bytes that it moves, and whether it writes more than a few of them; the bytes that it takes beside
+/// its inputs: outputs and scratch; and the share of its ceiling that it is to reach.
 pub(crate) struct Work {
     pub(crate) name: String,
     pub(crate) bytes: usize,
     pub(crate) writes: bool,
+    pub(crate) extra: usize,
+    pub(crate) to_reach: Option<f64>,
 }
 
 /// Seeded numbers in [−1, 1), a stretch of which comes again and again.
@@ -38,10 +40,11 @@ fn median(on: &Stream, rounds: usize, run: &mut dyn FnMut(&Stream) -> Done) -> R
 
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let given = |name: &str| env::args().any(|arg| arg == name);
-    let timed = given("--bench") && !given("--test");
+    let (small, timed) = (given("--small"), given("--bench") && !given("--test"));
+    let large = timed && !small;
     let on = match Backend::named("cuda") {
         Ok(on) => on,
-        Err(why) if timed => {
+        Err(why) if large => {
             println!("{why}");
             return Ok(());
         }
@@ -56,8 +59,8 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let rounds = if timed { flag("rounds", 15) } else { 0 };
     let stream = Stream::new(on)?;
     let mut table = Table { on: &stream, rounds, copy: 0.0, read: 0.0 };
-    table.ceilings(if timed { CEILING } else { 1 << 8 })?;
-    let shapes: &[(usize, usize)] = if timed {
+    table.ceilings(if large { CEILING } else { 1 << 8 })?;
+    let shapes: &[(usize, usize)] = if large {
         &[(1024, 2048), (8192, 512), (64, 16_384), (1, 131_072), (16_384, 4096)]
     } else {
         &[(3, 200), (1, 8200)]
@@ -65,9 +68,10 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     for shape in shapes {
         table.of_tokens(*shape)?;
     }
-    let (tokens, vocab) = if timed { (8192, 128_256) } else { (2, 300) };
-    table.of_logits(tokens, vocab)?;
-    let (rows, vocab) = if timed { ((4, 512), 128_256) } else { ((3, 5), 300) };
+    let (tokens, vocab) = if large { (8192, 128_256) } else { (2, 300) };
+    table.of_logits::<f32>(tokens, vocab, [Some(0.92), Some(0.85)])?;
+    table.of_logits::<half::bf16>(tokens, vocab, [Some(0.85), None])?;
+    let (rows, vocab) = if large { ((4, 512), 128_256) } else { ((3, 5), 300) };
     table.of_step(rows, vocab)
 }
 
@@ -98,130 +102,53 @@ impl Table<'_> {
         }
         (self.copy, self.read) = (8.0 * n as f64 / copy, 4.0 * n as f64 / read);
         if self.rounds > 0 {
-            println!("| work | ms | GB/s | of the ceiling |\n|---|---|---|---|");
-            println!("| copy of {n} f32 by the driver | {:.4} | {:.0} | |", copy * 1e3, self.copy * 1e-9);
-            println!("| sum of {n} f32 | {:.4} | {:.0} | |", read * 1e3, self.read * 1e-9);
+            println!("| work | ms | GB/s | of the ceiling | to reach | MiB beside the inputs |");
+            println!("|---|---|---|---|---|---|");
+            println!("| copy of {n} f32 by the driver | {:.4} | {:.0} | | | |", copy * 1e3, self.copy * 1e-9);
+            println!("| sum of {n} f32 | {:.4} | {:.0} | | | |", read * 1e3, self.read * 1e-9);
         }
         Ok(())
     }
 
-    /// Runs a work once, and times it where that is asked for.
-    pub(crate) fn line(
-        &self,
-        work: &Work,
-        run: &mut dyn FnMut(&Stream) -> Done,
-    ) -> Result<(), Box<dyn Error>> {
-        run(self.on)?;
+    /// Runs a work once, or several times where it is to be timed; its seconds.
+    pub(crate) fn time(&self, run: &mut dyn FnMut(&Stream) -> Done) -> Result<Option<f64>, optimized::Error> {
         if self.rounds == 0 {
-            return Ok(());
+            return run(self.on).map(|()| None);
         }
-        let seconds = median(self.on, self.rounds, run)?;
+        median(self.on, self.rounds, run).map(Some)
+    }
+
+    /// The line of a work that was timed, whose answer has been looked at.
+    pub(crate) fn line(&self, work: &Work, seconds: Option<f64>) {
+        let Some(seconds) = seconds else { return };
         let rate = work.bytes as f64 / seconds;
         let share = rate / if work.writes { self.copy } else { self.read };
-        println!("| {} | {:.4} | {:.0} | {share:.2} |", work.name, seconds * 1e3, rate * 1e-9);
+        let target = work.to_reach.map_or(String::new(), |least| verdict(least, share >= least));
+        let (name, extra) = (&work.name, work.extra as f64 / f64::from(1 << 20));
+        let (ms, rate) = (seconds * 1e3, rate * 1e-9);
+        println!("| {name} | {ms:.4} | {rate:.0} | {share:.3} | {target} | {extra:.2} |");
+    }
+
+    /// Times fmas of which each waits for the last, and sets a work that has so many of them against that: it may take at most
+    /// twice as long.
+    pub(crate) fn chain(&self, name: &str, n: u32, seconds: Option<f64>) -> Result<(), Box<dyn Error>> {
+        let mut to = Buffer::<f32>::room(self.on, 1)?;
+        let by @ [x, q, d] = [0.0f32, 1.0, 1.0];
+        let chain = self.time(&mut |on| cuda::fma_chain(on, n, by, to.view_mut()))?;
+        same_bits("fma_chain", &to.read(self.on)?, &[(0..n).fold(x, |x, _| q.mul_add(x, d))])?;
+        if let (Some(work), Some(chain)) = (seconds, chain) {
+            println!("| {n} dependent fmas, one thread | {:.4} | | | | 0.00 |", chain * 1e3);
+            let times = work / chain;
+            let target = verdict(2.0, times <= 2.0);
+            println!("| {name}, in times of these fmas | | | {times:.3} times | at most {target} | |");
+        }
         Ok(())
     }
+}
 
-    /// GAE with returns and the losses with their gradients.
-    fn of_tokens(&self, (b, t_len): (usize, usize)) -> Result<(), Box<dyn Error>> {
-        let (on, best, n) = (self.on, Backend::best(), b * t_len);
-        let valid: Vec<bool> = (0..n).map(|slot| slot % t_len + slot / t_len % 8 < t_len).collect();
-        let mask = Mask::padded(&valid, b, t_len)?;
-        let batch = Batch::new(on, &mask)?;
-        let mut rng = Rng::new(5);
-        let host = [numbers(&mut rng, n), numbers(&mut rng, n), numbers(&mut rng, n)];
-        let x = host.iter().map(|x| Buffer::new(on, x)).collect::<Result<Vec<_>, _>>()?;
-        let [x0, x1, x2] = [x[0].view(), x[1].view(), x[2].view()];
-        let mut first = Buffer::<f32>::room(on, n)?;
-        let mut second = Buffer::<f32>::room(on, n)?;
-        let (mut two, mut four) = (Buffer::<f32>::room(on, 2)?, Buffer::<f32>::room(on, 4)?);
-        let mut scratch = Buffer::<f32>::room(on, batch.scratch_len())?;
-        let clip = Settings::default().clip;
-        let (form, agg, half, gap) = (ValueClip::Max, Agg::TokenMean, Half::Yes, Gap::Skip);
-        // Two or three arrays read, two or one written.
-        let work = |term: &str| Work { name: format!("{term}, {b} × {t_len}"), bytes: 16 * n, writes: true };
-
-        let name = work("gae with returns");
-        self.line(&name, &mut |on| {
-            let out = cuda::GaeOut { adv: first.view_mut(), ret: Some(second.view_mut()) };
-            let (ends, lambda) = (cuda::Ends::default(), cuda::Lambda::One(0.95));
-            cuda::gae(on, x0, x1, &batch, &ends, gap, 0.99, lambda, out, scratch.view_mut())
-        })?;
-        let (mut adv, mut ret) = (vec![0.0; n], vec![0.0; n]);
-        let out = optimized::GaeOut { adv: &mut adv, ret: Some(&mut ret) };
-        let (ends, lambda) = (optimized::Ends::default(), optimized::Lambda::One(0.95));
-        optimized::gae(best, &host[0], &host[1], &mask, &ends, gap, 0.99, lambda, out)?;
-        same_bits(&name.name, &first.read(on)?, &adv)?;
-        same_bits(&name.name, &second.read(on)?, &ret)?;
-
-        let name = work("value_loss with gradient");
-        self.line(&name, &mut |on| {
-            let grad = Some(cuda::Grad { c: 1.0, to: first.view_mut() });
-            let out = cuda::ValueOut { per_token: None, grad, figures: two.view_mut() };
-            cuda::value_loss(on, x0, x1, x2, &batch, EPS_V, form, agg, half, out, scratch.view_mut())
-        })?;
-        let grad = Some(Grad { c: 1.0, to: &mut adv });
-        let out = ValueOut { grad, ..ValueOut::default() };
-        let [v, v_old, returns] = &host;
-        let said = optimized::value_loss(best, v, v_old, returns, &mask, EPS_V, form, agg, half, out)?;
-        same_bits(&name.name, &first.read(on)?, &adv)?;
-        same_bits(&name.name, &two.read(on)?, &[said.loss, said.clip_frac])?;
-
-        let name = work("policy_loss with gradient");
-        self.line(&name, &mut |on| {
-            let grad = Some(cuda::Grad { c: 1.0, to: first.view_mut() });
-            let out = cuda::PolicyOut { per_token: None, ratio: None, grad, figures: four.view_mut() };
-            cuda::policy_loss(on, x0, x1, x2, &batch, None, &clip, agg, out, scratch.view_mut())
-        })?;
-        let grad = Some(Grad { c: 1.0, to: &mut adv });
-        let out = PolicyOut { grad, ..PolicyOut::default() };
-        let said = optimized::policy_loss(best, v, v_old, returns, &mask, None, &clip, agg, out)?;
-        same_bits(&name.name, &first.read(on)?, &adv)?;
-        let said = [said.loss, said.clip_frac, said.clip_frac_lower, said.approx_kl];
-        same_bits(&name.name, &four.read(on)?, &said)
-    }
-
-    /// Log-prob and entropy of logits, and their gradient in place.
-    fn of_logits(&self, n: usize, vocab: usize) -> Result<(), Box<dyn Error>> {
-        let (on, valid) = (self.on, vec![true; n]);
-        let mask = Mask::padded(&valid, 1, n)?;
-        let batch = Batch::new(on, &mask)?;
-        let mut rng = Rng::new(6);
-        let host = numbers(&mut rng, n * vocab);
-        let actions: Vec<u32> = (0..n).map(|i| (i * 7919 % vocab) as u32).collect();
-        let (mut logits, on_actions) = (Buffer::new(on, &host)?, Buffer::new(on, &actions)?);
-        let [logp, ent, max, ln_sum] = [(); 4].map(|()| Buffer::<f32>::room(on, n));
-        let (mut logp, mut ent, mut max, mut ln_sum) = (logp?, ent?, max?, ln_sum?);
-        let g = Buffer::new(on, &numbers(&mut rng, n))?;
-        let name = format!("token_pass f32, {n} × {vocab}");
-        let work = Work { name, bytes: 4 * n * vocab, writes: false };
-        self.line(&work, &mut |on| {
-            let out = cuda::TokenOut {
-                logp: Some(logp.view_mut()),
-                ent: Some(ent.view_mut()),
-                max: Some(max.view_mut()),
-                ln_sum: Some(ln_sum.view_mut()),
-                ..cuda::TokenOut::default()
-            };
-            let x = Logits::strided(logits.view(), vocab, vocab)?;
-            cuda::token_pass(on, x, on_actions.view(), &batch, 1.0, 1.0, out)
-        })?;
-        let (mut want, mut want_ent) = (vec![0.0; n], vec![0.0; n]);
-        let out = TokenOut { logp: Some(&mut want), ent: Some(&mut want_ent), ..TokenOut::default() };
-        let x = optimized::Logits::new(&host, vocab)?;
-        optimized::token_pass(Backend::best(), x, &actions, &mask, 1.0, 1.0, out)?;
-        same_bits(&work.name, &logp.read(on)?, &want)?;
-        same_bits(&work.name, &ent.read(on)?, &want_ent)?;
-        // Each run replaces what the one before left: after the first numbers of no meaning, of the same cost.
-        let name = format!("token_pass gradient in place f32, {n} × {vocab}");
-        self.line(&Work { name, bytes: 8 * n * vocab, writes: true }, &mut |on| {
-            let stats =
-                cuda::TokenStats { ent: ent.view(), max: max.view(), ln_sum: ln_sum.view(), of_ent: None };
-            let place = LogitsMut::strided(logits.view_mut(), vocab, vocab)?;
-            let (actions, g) = (on_actions.view(), g.view());
-            cuda::token_pass_grad_in_place(on, place, actions, &batch, 1.0, 1.0, stats, g, g)
-        })
-    }
+/// A target, with a mark where it is missed.
+fn verdict(target: f64, met: bool) -> String {
+    format!("{target:.2}{}", if met { "" } else { ", **missed**" })
 }
 
 /// Refuses a work whose output differs from the CPU's in a bit.
@@ -229,6 +156,7 @@ pub(crate) fn same_bits(work: &str, got: &[f32], want: &[f32]) -> Result<(), Box
     let differs = got.iter().zip(want).position(|(got, want)| got.to_bits() != want.to_bits());
     match differs {
         Some(i) => Err(format!("{work}: at {i} {:e}, and {:e} on the CPU", got[i], want[i]).into()),
-        None => Ok(()),
+        None if got.len() == want.len() => Ok(()),
+        None => Err(format!("{work}: {} numbers, and {} on the CPU", got.len(), want.len()).into()),
     }
 }

@@ -124,6 +124,12 @@ impl Device<'_> {
         step(on, &self.batches, &rollout, heads, &mut rolled, &mut epoch, self.scratch.view_mut())
     }
 
+    /// Bytes of all that it writes: outputs, among them a gradient as large as the logits, and scratch.
+    fn extra(&self) -> usize {
+        let left: usize = self.left.iter().map(Buffer::len).sum();
+        4 * (left + self.whitened.len() + self.scratch.len())
+    }
+
     fn check(&self, on: &Stream, want: &Left) -> Result<(), Box<dyn Error>> {
         let names = ["advantages", "returns", "gradient of the values", "figures", "gradient of the logits"];
         for ((name, got), want) in names.iter().zip(&self.left).zip(want) {
@@ -144,16 +150,19 @@ impl Table<'_> {
         let mut slots = Slots::default();
         let batches = Batches::new(on, &mask, None, &s, &mut slots)?;
         let mut device = Device::new(on, batches, &host, vocab)?;
+        let extra = device.extra();
         let work = |how: &str| {
             let name = format!("step {how} f32, {b} × {t_len} × {vocab}");
-            Work { name, bytes: 12 * n * vocab, writes: true }
+            Work { name, bytes: 12 * n * vocab, writes: true, extra, to_reach: None }
         };
-        device.run(on)?;
+        let seconds = self.time(&mut |on| device.run(on))?;
         device.check(on, &want)?;
-        self.line(&work("in one call"), &mut |on| device.run(on))?;
+        self.line(&work("in one call"), seconds);
         let graph = on.record(|on| device.run(on))?;
         // SAFETY: all that was recorded is there until the end of this function.
-        self.line(&work("replayed"), &mut |on| unsafe { graph.replay(on) })?;
-        device.check(on, &want)
+        let seconds = self.time(&mut |on| unsafe { graph.replay(on) })?;
+        device.check(on, &want)?;
+        self.line(&work("replayed"), seconds);
+        Ok(())
     }
 }

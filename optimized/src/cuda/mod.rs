@@ -53,6 +53,9 @@ pub use memory::{Buffer, Plain};
 pub use stream::Stream;
 pub use view::{Grad, View, ViewMut};
 
+#[doc(hidden)]
+pub use crate::gae::cuda::fma_chain;
+
 pub(crate) use batch::{Each, Rows, Settings, Weight, each};
 pub(crate) use memory::{Address, Out};
 pub(crate) use totals::{By, Work};

@@ -2,6 +2,10 @@
 
 #![expect(unsafe_code, reason = "what crosses to a device is bytes")]
 
+mod chain;
+
+pub use chain::fma_chain;
+
 use super::{Truncated, lanes::GROUP};
 use crate::{
     Error, Gap, Mask, check,

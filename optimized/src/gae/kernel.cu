@@ -238,3 +238,18 @@ KERNEL(gae_tiles, 256, Gae) {
     const Group group = combined(table(args, tile.row, first));
     write(args, tile.row, first, group, args.carry[(u64)blockIdx.x * GROUPS_OF_TILE + threadIdx.x]);
 }
+
+// For the bench: fmas of one thread that each wait for the last, and nothing else. What the chain of a row cannot beat.
+struct FmaChain {
+    float* to;
+    float x, q, d;
+    u32 n;
+};
+
+KERNEL(fma_chain, 32, FmaChain) {
+    if (threadIdx.x > 0) return;
+    float x = args.x;
+#pragma unroll 64
+    for (u32 i = 0; i < args.n; i++) x = __fmaf_rn(args.q, x, args.d);
+    args.to[0] = x;
+}
