@@ -13,7 +13,8 @@ const WHITENING: Whitening = Whitening {
     shift_mean: ShiftMean::Yes,
 };
 
-const CLIP: PolicyClip = PolicyClip {
+/// How the policy loss clips.
+pub const CLIP: PolicyClip = PolicyClip {
     eps_lo: 0.2,
     eps_hi: 0.2,
     c_dual: 3.0,
