@@ -101,20 +101,18 @@ pub fn losses(
     let Targets { mask, value_mask, logp_old, logp_ref, v_old, adv, ret, weights } = targets;
     let c = s.coefficients;
 
-    // ratio = torch.exp(new_logp - old_logp)
-    // L_policy = -torch.min(ratio * advantages, torch.clamp(ratio, 0.8, 1.2) * advantages).mean()
+    // eq:ratio, eq:policy-loss
     let grad = Some(Grad { c: 1.0, to: &mut grads.logp });
     let out = PolicyOut { grad, ..PolicyOut::default() };
     let policy = policy_loss(on, now.logp, logp_old, adv, mask, *weights, &s.clip, s.agg, out)?;
-    // v_clipped = old_values + torch.clamp(values - old_values, -0.2, 0.2)
-    // L_value = torch.max((values - returns) ** 2, (v_clipped - returns) ** 2).mean()
+    // eq:value-clip, eq:value-loss
     let grad = unless_off(c.c_v, &mut grads.v);
     let out = ValueOut { grad, ..ValueOut::default() };
     let value = value_loss(on, now.v, v_old, ret, value_mask, s.eps_v, s.value_clip, s.agg, s.half, out)?;
-    // H = dist.entropy().mean()
+    // eq:entropy, its mean
     let ent = aggregate(on, now.ent, mask, s.agg)?;
     aggregate_grad(mask, s.agg, -c.c_h, &mut grads.ent)?;
-    // (not in the listing) the KL to the reference model as a loss, its gradient on top of the policy's
+    // eq:kl-loss: its gradient on top of the policy's
     let l_kl = match logp_ref {
         Some(logp_ref) => {
             let on_top = is_on(c.beta_loss).then_some(Grad { c: c.beta_loss, to: &mut grads.logp });
@@ -123,7 +121,7 @@ pub fn losses(
         }
         None => None,
     };
-    // loss = L_policy + 0.5 * L_value - 0.01 * H
+    // eq:total-loss
     let total = total_loss(policy.loss, value.loss, ent, l_kl.unwrap_or(0.0), c);
     Ok(Losses { policy, value, ent, l_kl, total })
 }

@@ -92,12 +92,8 @@ impl<'a, T: Plain> ViewMut<'a, T> {
         ViewMut::new(self.view)
     }
 
-    /// The first `at` numbers, and the rest.
-    ///
-    /// # Panics
-    ///
-    /// If there are fewer.
-    pub fn split_at(self, at: usize) -> (ViewMut<'a, T>, ViewMut<'a, T>) {
+    /// The first `at` numbers, and the rest; whoever calls this has seen that there are as many.
+    pub(crate) fn split_at(self, at: usize) -> (ViewMut<'a, T>, ViewMut<'a, T>) {
         assert!(at <= self.view.len, "{at} of {} numbers", self.view.len);
         (self.part(0, at), self.part(at, self.view.len - at))
     }

@@ -96,7 +96,7 @@ pub fn inner_epoch<X: Logit>(
     let mut ent = asked_or(&mut epoch.ent, ent);
     let Heads { logits, actions, v } = heads;
 
-    // new_logp = policy.log_probs(prompts, completions)
+    // eq:log-prob, eq:entropy
     let of_ent = s.tau as f32 != s.tau_ent as f32;
     let out = TokenOut {
         logp: Some(logp.lend()),
@@ -120,7 +120,7 @@ pub fn inner_epoch<X: Logit>(
     };
     losses(on, batches, targets, &Now { logp, ent, v }, &mut grads, figures.lend(), scratch)?;
 
-    // loss.backward()
+    // eq:total-loss, back to the logits
     let of_ent = of_ent.then_some((max_ent.view(), ln_sum_ent.view()));
     let stats = TokenStats { ent, max: max.view(), ln_sum: ln_sum.view(), of_ent };
     let (tau, tau_ent, g_logp, g_ent) = (s.tau, s.tau_ent, grads.logp.view(), grads.ent.view());

@@ -78,13 +78,13 @@ pub fn rollout_phase<'a>(
     let mask = if s.listing.unmasked { unmasked(rollout.mask, valid) } else { rollout.mask };
     let value_mask = if s.score_at == ScoreAt::FirstPad { with_first_pad(mask, value_valid)? } else { mask };
 
-    // rewards     = reward_model(prompts, completions)  # scalar per completion
+    // eq:score-at: where the score of a row is paid
     if s.listing.score_broadcast {
         broadcast_scores(scores, s.score_clip, &mask, spare)?;
     } else {
         place_scores(on, scores, s.score_at, s.score_clip, &mask, attended.as_ref(), spare)?;
     }
-    // old_logp    = policy.log_probs(prompts, completions)  # (B, L) per token
+    // eq:kl, eq:shaped-reward: less what the policy is away from the reference model
     let of_kl: Option<&[f32]> = match logp_ref {
         Some(logp_ref) => {
             of_kl.resize(slots, 0.0);
@@ -95,8 +95,7 @@ pub fn rollout_phase<'a>(
     };
     reward(on, spare, of_kl, s.beta_kl, &value_mask, token_rewards)?;
 
-    // old_values  = policy.value(prompts, completions)      # (B, L) per token
-    // advantages  = compute_gae(rewards, old_values, gamma=1.0, lam=0.95)
+    // eq:gae-recursion
     let gae = |lambda: f64, adv: &mut [f32], ret: Option<&mut [f32]>| {
         let (lambda, out) = (Lambda::One(lambda), GaeOut { adv, ret });
         gae(on, token_rewards, v_old, &value_mask, &ends, s.gap, s.gamma, lambda, out)
@@ -104,7 +103,7 @@ pub fn rollout_phase<'a>(
     // Most returns are those of the same λ, and come out of the same pass.
     let apart = s.listing.returns_from_whitened || s.lambda_critic.is_some();
     gae(s.lambda, adv_raw, (!apart).then_some(&mut ret[..]))?;
-    // advantages  = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    // eq:whiten
     let whitened = match s.whitening {
         Some(how) => Some(whiten(on, adv_raw, &mask, how, adv)?),
         None => {
@@ -112,7 +111,7 @@ pub fn rollout_phase<'a>(
             None
         }
     };
-    // returns     = advantages + old_values             # targets for the value head
+    // eq:return: of the raw advantages, unless the listing is followed
     if s.listing.returns_from_whitened {
         returns(on, adv, v_old, &value_mask, ret)?;
     } else if let Some(lambda) = s.lambda_critic {

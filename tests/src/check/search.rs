@@ -7,6 +7,7 @@
 //! one before it that the file lacks. The first of these levels that has an explanation gives all of its explanations.
 
 mod changes;
+mod heard;
 mod infer;
 mod joint;
 mod logits;

@@ -79,13 +79,11 @@ pub fn losses(
     let (mut of_ent, rest) = rest.split_at(1);
     let (mut of_kl, total) = rest.split_at(1);
 
-    // ratio = torch.exp(new_logp - old_logp)
-    // L_policy = -torch.min(ratio * advantages, torch.clamp(ratio, 0.8, 1.2) * advantages).mean()
+    // eq:ratio, eq:policy-loss
     let grad = Some(Grad { c: 1.0, to: grads.logp.lend() });
     let out = PolicyOut { per_token: None, ratio: None, grad, figures: of_policy.lend() };
     policy_loss(on, now.logp, logp_old, adv, mask, weights, &s.clip, s.agg, out, scratch.lend())?;
-    // v_clipped = old_values + torch.clamp(values - old_values, -0.2, 0.2)
-    // L_value = torch.max((values - returns) ** 2, (v_clipped - returns) ** 2).mean()
+    // eq:value-clip, eq:value-loss
     if !is_on(c.c_v) {
         aggregate_grad(on, value_mask, s.agg, 0.0, grads.v.lend())?;
     }
@@ -93,16 +91,16 @@ pub fn losses(
     let out = ValueOut { per_token: None, grad, figures: of_value.lend() };
     let (form, agg, half) = (s.value_clip, s.agg, s.half);
     value_loss(on, now.v, v_old, ret, value_mask, s.eps_v, form, agg, half, out, scratch.lend())?;
-    // H = dist.entropy().mean()
+    // eq:entropy, its mean
     aggregate(on, now.ent, mask, agg, of_ent.lend(), scratch.lend())?;
     aggregate_grad(on, mask, agg, -c.c_h, grads.ent.lend())?;
-    // (not in the listing) the KL to the reference model as a loss, its gradient on top of the policy's
+    // eq:kl-loss: its gradient on top of the policy's
     if let Some(logp_ref) = logp_ref {
         let grad = is_on(c.beta_loss).then_some(Grad { c: c.beta_loss, to: grads.logp.lend() });
         let out = KlOut { grad, put: Put::Add, loss: of_kl.lend() };
         kl_loss(on, now.logp, logp_ref, mask, s.kl_loss, s.kl_loss_grad, agg, out, scratch)?;
     }
-    // loss = L_policy + 0.5 * L_value - 0.01 * H
+    // eq:total-loss
     let l_kl = logp_ref.map(|_| of_kl.view());
     total_loss(on, of_policy.view(), Some(of_value.view()), Some(of_ent.view()), l_kl, c, total)
 }

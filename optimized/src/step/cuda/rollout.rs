@@ -75,14 +75,14 @@ pub fn rollout_phase(
     let mut adv_raw = asked_or(to_raw, adv_raw);
     let Rollout { scores, logp_old, logp_ref, v_old, ends, .. } = *rollout;
 
-    // rewards     = reward_model(prompts, completions)  # scalar per completion
+    // eq:score-at: where the score of a row is paid
     if s.listing.score_broadcast {
         broadcast_scores(on, scores, s.score_clip, mask, spare.lend())?;
     } else {
         let attended = batches.attended();
         place_scores(on, scores, s.score_at, s.score_clip, mask, attended, spare.lend())?;
     }
-    // old_logp    = policy.log_probs(prompts, completions)  # (B, L) per token
+    // eq:kl, eq:shaped-reward: less what the policy is away from the reference model
     let mut of_kl = asked_or(to_kl, of_kl);
     if let Some(logp_ref) = logp_ref {
         kl(on, logp_old, logp_ref, mask, s.kl, of_kl.lend())?;
@@ -90,8 +90,7 @@ pub fn rollout_phase(
     let of_kl = logp_ref.map(|_| of_kl.view());
     reward(on, spare.view(), of_kl, s.beta_kl, value_mask, token_rewards.lend())?;
 
-    // old_values  = policy.value(prompts, completions)      # (B, L) per token
-    // advantages  = compute_gae(rewards, old_values, gamma=1.0, lam=0.95)
+    // eq:gae-recursion
     let r = token_rewards.view();
     let gae =
         |lambda: f64, adv: ViewMut<'_, f32>, ret: Option<ViewMut<'_, f32>>, scratch: ViewMut<'_, f32>| {
@@ -101,12 +100,12 @@ pub fn rollout_phase(
     // Most returns are those of the same λ, and come out of the same pass.
     let apart = s.listing.returns_from_whitened || s.lambda_critic.is_some();
     gae(s.lambda, adv_raw.lend(), (!apart).then_some(ret.lend()), scratch.lend())?;
-    // advantages  = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+    // eq:whiten
     match s.whitening {
         Some(how) => whiten(on, adv_raw.view(), mask, how, adv.lend(), whitened.lend(), scratch.lend())?,
         None => copy(OP, on, adv_raw.view(), mask, adv.lend())?,
     }
-    // returns     = advantages + old_values             # targets for the value head
+    // eq:return: of the raw advantages, unless the listing is followed
     if s.listing.returns_from_whitened {
         returns(on, adv.view(), v_old, value_mask, ret.lend())?;
     } else if let Some(lambda) = s.lambda_critic {

@@ -154,8 +154,8 @@ impl Ways<'_> {
         if compared.verdict != Verdict::Failed || !compared.got.is_finite() {
             return None;
         }
-        let farthest = farthest(&under.step, self.output, &numbers);
-        Some(farthest.map_or((compared.place, compared.got), |(place, _, got)| (place, got)))
+        let of_token = farthest(&under.step, self.output, &numbers);
+        Some(of_token.map_or((compared.place, compared.got), |(place, _, got)| (place, got)))
     }
 
     fn made(&self, changes: &Changes, mistakes: &[&'static Bug]) -> Option<Numbers> {

@@ -10,7 +10,7 @@ use crate::check::{
     Fit,
     bugs::Bug,
     choices::Choice,
-    compare::{Verdict, alike},
+    compare::{Compared, Verdict, alike},
     finding::COUNTS,
     not_covered,
     step::Numbers,
@@ -69,12 +69,7 @@ impl<'s> Ways<'s> {
         self.left.set(MOST_WORK[0]);
         let under = Under::changed(self.search, &Changes::default());
         let plainly = under.zip(plain).and_then(|(under, plain)| under.compared_with(self.output, plain));
-        // What is worst by its allowance may be a small number that is hardly off.
-        let most = plain.and_then(|plain| farthest(&self.search.step, self.output, plain));
-        let most = most.filter(|_| plainly.is_some_and(|of| difference(of.expected, of.got).is_finite()));
-        let most = most.or(plainly.map(|of| (of.place, of.expected, of.got)));
-        self.off.set(most.map_or(f64::INFINITY, |(_, ours, got)| difference(ours, got)));
-        self.farthest.set(most.map(|(place, ..)| place));
+        self.is_to_explain(plain, plainly);
         if let Some(fit) = self.by_what_is_settled() {
             return (vec![fit], false);
         }
@@ -116,6 +111,17 @@ impl<'s> Ways<'s> {
         let more = together.into_iter().filter(|fit| needed(fit) && fits.iter().all(|other| !other.is(fit)));
         fits.extend(more.collect::<Vec<_>>());
         (explaining_most(self.heard(fits)), self.cut.get())
+    }
+
+    /// Keeps which number is farthest off, and how far. What is worst by its allowance may be a small one that is hardly off;
+    /// it counts where an output is one number, or where a class differs.
+    fn is_to_explain(&self, plain: Option<&Numbers>, plainly: Option<Compared>) {
+        let is_finite = plainly.is_some_and(|of| difference(of.expected, of.got).is_finite());
+        let of_token = plain.filter(|_| is_finite);
+        let of_token = of_token.and_then(|plain| farthest(&self.search.step, self.output, plain));
+        let most = of_token.or(plainly.map(|of| (of.place, of.expected, of.got)));
+        self.off.set(most.map_or(f64::INFINITY, |(_, ours, got)| difference(ours, got)));
+        self.farthest.set(most.map(|(place, ..)| place));
     }
 
     /// The first pads are paid, and a number is at a value that no list has: then the pads' own rewards are what was paid,
