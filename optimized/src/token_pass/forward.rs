@@ -6,6 +6,7 @@ use super::{
 };
 use crate::Mask;
 use core::ops::Range;
+use fearless_simd::Simd;
 
 /// Room for log π, H, then M and ls of the log-probability, then those of the entropy.
 pub(super) type Rooms<'a> = [Option<&'a mut [f32]>; 6];
@@ -34,16 +35,16 @@ pub(super) struct Forward<'a, X> {
 impl<X: Logit> Forward<'_, X> {
     /// Fills the rooms, which begin at the block's first slot; +0 where a slot is masked.
     #[inline(always)]
-    pub(super) fn block(&self, slots: Range<usize>, out: Rooms<'_>) {
+    pub(super) fn block<S: Simd>(&self, simd: S, slots: Range<usize>, out: Rooms<'_>) {
         if self.inv_tau == [1.0; 2] {
-            self.each(slots, out, [Unscaled; 2]);
+            self.each(simd, slots, out, [Unscaled; 2]);
         } else {
-            self.each(slots, out, self.inv_tau.map(InvTau));
+            self.each(simd, slots, out, self.inv_tau.map(InvTau));
         }
     }
 
     #[inline(always)]
-    fn each(&self, slots: Range<usize>, mut out: Rooms<'_>, scales: [impl Scale; 2]) {
+    fn each<S: Simd>(&self, simd: S, slots: Range<usize>, mut out: Rooms<'_>, scales: [impl Scale; 2]) {
         let mut tiles = NO_TILES;
         for (at, slot) in slots.enumerate() {
             if !self.mask.holds(slot) {
@@ -51,7 +52,7 @@ impl<X: Logit> Forward<'_, X> {
             }
             let mut stats = [TokenStat::ZERO; 2];
             if self.mask.valid()[slot] {
-                self.token(slot, scales, &mut tiles, &mut stats);
+                self.token(simd, slot, scales, &mut tiles, &mut stats);
             }
             let [p, h] = stats;
             let said = [p.logp, h.ent, p.max, p.ln_sum, h.max, h.ln_sum];
@@ -64,13 +65,20 @@ impl<X: Logit> Forward<'_, X> {
     }
 
     #[inline(always)]
-    fn token(&self, slot: usize, scales: [impl Scale; 2], tiles: &mut Tiles, stats: &mut [TokenStat; 2]) {
+    fn token<S: Simd>(
+        &self,
+        simd: S,
+        slot: usize,
+        scales: [impl Scale; 2],
+        tiles: &mut Tiles,
+        stats: &mut [TokenStat; 2],
+    ) {
         let x = self.logits.row(slot);
         let x_a = self.actions.map_or(0.0, |actions| x[actions[slot] as usize].widen());
         let wanted = if let Wanted::Each(wanted) = self.wanted { wanted } else { [true, false] };
         for ((stat, scale), wanted) in stats.iter_mut().zip(scales).zip(wanted) {
             if wanted {
-                *stat = finish(row(x, scale, tiles), scale.of(x_a));
+                *stat = finish(row(simd, x, scale, tiles), scale.of(x_a));
             }
         }
         if self.wanted == Wanted::One {

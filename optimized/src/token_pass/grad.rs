@@ -3,7 +3,7 @@
 use super::{TokenStats, check_actions, inv_tau, logits::Logit, place::Place};
 use crate::{
     Error, Mask, check,
-    lanes::{LO, exp_softmax, fma, select_greater},
+    lanes::{LO, exp_softmax, fma, keep, select_greater},
 };
 use core::ops::Range;
 use fearless_simd::Level;
@@ -38,7 +38,7 @@ impl Softmax {
     // ANCHOR: slope
     fn slope(self, x: f32) -> f32 {
         let lp = select_greater(LO, (x - self.max) - self.ln_sum);
-        let p = if lp == LO { 0.0 } else { exp_softmax(lp) };
+        let p = keep(exp_softmax(lp), lp != LO);
         p * fma(self.neg_g_ent, lp, self.c)
     }
     // ANCHOR_END: slope

@@ -8,11 +8,13 @@ use crate::{
     lanes::{LANES, LO, NAN, ROW_LANES, STEPS, TILE, exp_softmax, fma, fold, ln, select_greater},
     memory::prefetch,
 };
+use fearless_simd::Simd;
 
-/// Lanes that are summed together: two vectors of AVX2, or one of AVX-512.
-const GROUP: usize = 16;
 /// Lanes of the maximum, which has no order: enough for its latency.
 const MAX_LANES: usize = 64;
+/// Steps of a group between two that ask for what those lanes are in the next tile: one line or two. More at once stand in
+/// each other's way, and asking in every step needs a branch.
+const ASK: usize = 2;
 
 /// What the logits are multiplied by before everything else.
 pub(super) trait Scale: Copy {
@@ -75,19 +77,40 @@ impl TokenStat {
 }
 
 /// The tiles of a row, or of a part of one that begins at a tile's start; gives those that were filled.
+///
+/// Lanes are summed in groups of one vector, of AVX-512 or of AVX2. Two vectors at once leave AVX2 no registers for the
+/// constants of exp, and to load them again and again took a tenth longer.
 #[inline(always)]
-pub(super) fn row<'a, X: Logit>(x: &[X], scale: impl Scale, tiles: &'a mut Tiles) -> &'a [Triple] {
+pub(super) fn row<'a, S: Simd, X: Logit>(
+    _: S,
+    x: &[X],
+    scale: impl Scale,
+    tiles: &'a mut Tiles,
+) -> &'a [Triple] {
+    if const { size_of::<S::f32s>() == 64 } {
+        row_in_groups::<16, X>(x, scale, tiles)
+    } else {
+        row_in_groups::<8, X>(x, scale, tiles)
+    }
+}
+
+#[inline(always)]
+fn row_in_groups<'a, const GROUP: usize, X: Logit>(
+    x: &[X],
+    scale: impl Scale,
+    tiles: &'a mut Tiles,
+) -> &'a [Triple] {
     let (steps, rest) = x.as_chunks::<LANES>();
     let (whole, last) = steps.as_chunks::<STEPS>();
     for (t, (tile_of, steps)) in tiles.iter_mut().zip(whole).enumerate() {
-        *tile_of = tile(steps, None, scale, |line| prefetch(x, (t + 1) * TILE + line));
+        *tile_of = tile::<GROUP, X>(steps, None, scale, |line| prefetch(x, (t + 1) * TILE + line));
     }
     let mut filled = whole.len();
     if !last.is_empty() || !rest.is_empty() {
         let mut padded = [X::NEG_INFINITY; LANES];
         padded[..rest.len()].copy_from_slice(rest);
         let padded = if rest.is_empty() { None } else { Some(&padded) };
-        tiles[filled] = tile(last, padded, scale, |_| ());
+        tiles[filled] = tile::<GROUP, X>(last, padded, scale, |_| ());
         filled += 1;
     }
     &tiles[..filled]
@@ -96,7 +119,7 @@ pub(super) fn row<'a, X: Logit>(x: &[X], scale: impl Scale, tiles: &'a mut Tiles
 /// One tile: steps of 128 logits, one more that was filled up with −∞, and what is missing up to 16 steps.
 /// `ahead` asks for a line of the next tile, by its first element.
 #[inline(always)]
-fn tile<X: Logit>(
+fn tile<const GROUP: usize, X: Logit>(
     steps: &[[X; LANES]],
     padded: Option<&[X; LANES]>,
     scale: impl Scale,
@@ -111,11 +134,12 @@ fn tile<X: Logit>(
     let (w_groups, _) = w.as_chunks_mut::<GROUP>();
     for (g, (s, w)) in s_groups.iter_mut().zip(w_groups).enumerate() {
         let mut sums = Group { s: [0.0; GROUP], w: [0.0; GROUP] };
-        for (j, step) in steps.iter().enumerate() {
-            sums.add(&step.as_chunks::<GROUP>().0[g], m, scale);
-            let at = (g * STEPS + j) * GROUP;
-            if at.is_multiple_of(line) {
-                ahead(at);
+        for (k, steps) in steps.chunks(ASK).enumerate() {
+            for at in (0..ASK * GROUP).step_by(line) {
+                ahead((g * STEPS + k * ASK) * GROUP + at);
+            }
+            for step in steps {
+                sums.add(&step.as_chunks::<GROUP>().0[g], m, scale);
             }
         }
         if let Some(step) = padded {
@@ -161,12 +185,12 @@ fn maximum<X: Logit>(steps: &[[X; LANES]], padded: Option<&[X; LANES]>, scale: i
 }
 
 /// The partial sums of a group of lanes.
-struct Group {
+struct Group<const GROUP: usize> {
     s: [f32; GROUP],
     w: [f32; GROUP],
 }
 
-impl Group {
+impl<const GROUP: usize> Group<GROUP> {
     #[inline(always)]
     // ANCHOR: add
     fn add<X: Logit>(&mut self, x: &[X; GROUP], m: f32, scale: impl Scale) {

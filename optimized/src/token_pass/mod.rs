@@ -129,7 +129,7 @@ pub(crate) fn forward<X: Logit>(
     let block = |slots: Range<usize>, out: Rooms<'_>| {
         dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
-            || pass.block(slots, out)
+            || pass.block(simd, slots, out)
         ));
     };
     over_slots(0..mask.valid().len(), BLOCK / logits.vocab(), out, &block);

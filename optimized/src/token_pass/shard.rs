@@ -109,7 +109,7 @@ fn tiles<X: Logit>(on: Backend, logits: &[X], inv_tau: f32) -> Result<Vec<Triple
     let mut tiles = NO_TILES;
     Ok(dispatch!(on.level("log_sum_exp")?, simd => simd.vectorize(
         #[inline(always)]
-        || row(logits, InvTau(inv_tau), &mut tiles).to_vec()
+        || row(simd, logits, InvTau(inv_tau), &mut tiles).to_vec()
     )))
 }
 
