@@ -1,5 +1,6 @@
 //! Logits as they lie in memory: f32 or bf16, one row a slot of the mask.
 
+use super::passes::Passes;
 use crate::{Error, Mask, lanes::TILE};
 use half::bf16;
 
@@ -8,15 +9,8 @@ pub(super) const MAX_TILES: usize = 256;
 /// The largest vocabulary.
 pub(super) const MAX_VOCAB: usize = MAX_TILES * TILE;
 
-mod sealed {
-    /// Keeps the choice of number formats here.
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for half::bf16 {}
-}
-
 /// A number that logits and their gradient may be stored as: `f32` or [`half::bf16`]. All arithmetic is f32.
-pub trait Logit: crate::memory::Number + Send + Sync + sealed::Sealed + 'static {
+pub trait Logit: crate::memory::Number + Passes + Send + Sync + 'static {
     /// +0.
     const ZERO: Self;
     /// −∞: what a missing logit reads as.

@@ -9,6 +9,7 @@ mod forward;
 mod grad;
 mod lanes;
 mod logits;
+mod passes;
 mod place;
 mod shard;
 #[cfg(test)]
@@ -22,7 +23,7 @@ pub use shard::LogSumExp;
 
 use crate::{Backend, Error, Mask, check, memory::Store, parallel::over_slots};
 use core::ops::Range;
-use fearless_simd::{Level, dispatch, prelude::*};
+use fearless_simd::Level;
 use forward::{Forward, Rooms, Wanted};
 use grad::Backward;
 use place::Place;
@@ -126,12 +127,7 @@ pub(crate) fn forward<X: Logit>(
     }
     let pass = Forward { logits, actions, mask: *mask, inv_tau, wanted };
     let level = on.level(op)?;
-    let block = |slots: Range<usize>, out: Rooms<'_>| {
-        dispatch!(level, simd => simd.vectorize(
-            #[inline(always)]
-            || pass.block(simd, slots, out)
-        ));
-    };
+    let block = |slots: Range<usize>, out: Rooms<'_>| X::forward(level, &pass, slots, out);
     over_slots(0..mask.valid().len(), BLOCK / logits.vocab(), out, &block);
     Ok(())
 }
@@ -211,10 +207,7 @@ pub fn token_pass_grad_in_place<X: Logit>(
 fn backward<X: Logit>(on: Level, pass: &Backward<'_>, place: Place<'_, X>) {
     let block = |slots: Range<usize>, place: Place<'_, X>| {
         let store = place.store();
-        dispatch!(on, simd => simd.vectorize(
-            #[inline(always)]
-            || pass.block(simd.level(), slots, place)
-        ));
+        X::backward(on, pass, slots, place);
         store.finish();
     };
     over_slots(0..pass.mask.valid().len(), BLOCK / pass.vocab, place, &block);

@@ -6,11 +6,10 @@ mod tests;
 
 use super::{
     inv_tau,
-    lanes::{InvTau, NO_TILES, Scale, TokenStat, Triple, finish, row},
+    lanes::{InvTau, NO_TILES, Scale, TokenStat, Triple, finish},
     logits::{Logit, MAX_VOCAB, check_vocab},
 };
 use crate::{Backend, Error, lanes::TILE};
-use fearless_simd::{dispatch, prelude::*};
 use serde::{Deserialize, Serialize};
 
 /// What one token's softmax keeps of a contiguous part of the vocabulary: (m, S, W) of each tile of 2048 logits.
@@ -107,10 +106,7 @@ fn tiles<X: Logit>(on: Backend, logits: &[X], inv_tau: f32) -> Result<Vec<Triple
         return super::cuda::shard(device, logits, inv_tau);
     }
     let mut tiles = NO_TILES;
-    Ok(dispatch!(on.level("log_sum_exp")?, simd => simd.vectorize(
-        #[inline(always)]
-        || row(simd, logits, InvTau(inv_tau), &mut tiles).to_vec()
-    )))
+    Ok(X::tiles(on.level("log_sum_exp")?, logits, inv_tau, &mut tiles).to_vec())
 }
 
 /// The serialized form: start, end, action, then bits: 1/τ, m, S and W of each tile, x of the action.
