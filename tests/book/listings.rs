@@ -91,7 +91,7 @@ const EXAMPLES: &[Example] = &[
 
 /// A path in the book's folder.
 fn in_book(path: &str) -> std::path::PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../book")).join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// With `PPO_RECORD=1` the records are written instead of compared.

@@ -4,7 +4,7 @@ use conformance::terms::TERMS;
 use std::{collections::BTreeSet, fs, path::Path};
 
 fn real_book() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../book"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]

@@ -4,10 +4,10 @@ use crate::files::{names, root, sources, text};
 
 #[test]
 fn every_suite_on_disk_is_in_the_manifest() {
-    let manifest = text("tests/Cargo.toml");
-    let paths: Vec<&str> = manifest
-        .split("[[test]]")
-        .skip(1)
+    let manifests = [text("tests/Cargo.toml"), text("book/Cargo.toml").replace("../tests/", "")];
+    let paths: Vec<&str> = manifests
+        .iter()
+        .flat_map(|manifest| manifest.split("[[test]]").skip(1))
         .map(|entry| entry.split("path = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap())
         .collect();
     let on_disk = |name: &String| {
@@ -21,9 +21,12 @@ fn every_suite_on_disk_is_in_the_manifest() {
     let suites: Vec<String> =
         names("tests").iter().filter(|name| *name != "src").filter_map(on_disk).collect();
     for suite in &suites {
-        assert!(paths.contains(&suite.as_str()), "tests/{suite} is not a [[test]] of tests/Cargo.toml");
+        assert!(
+            paths.contains(&suite.as_str()),
+            "tests/{suite} is not a [[test]] of tests/Cargo.toml or book/Cargo.toml"
+        );
     }
-    assert_eq!(suites.len(), paths.len(), "the manifest has {paths:?}, the folder {suites:?}");
+    assert_eq!(suites.len(), paths.len(), "the manifests have {paths:?}, the folder {suites:?}");
 }
 
 /// What lies under tests/ but the library and the command.
