@@ -42,8 +42,9 @@ pub fn rollout(t_len: usize) -> (Rollout, Heads, DMatrix<usize>, Settings) {
 }
 
 /// Runs before what counts, so that every thread has found a core of its own: Linux may leave one that was just
-/// woken on the other's core for several milliseconds.
-pub const LEAD: Duration = Duration::from_millis(20);
+/// woken on the other's core for several milliseconds, and on a virtual machine short runs were seen to take twice their
+/// time for 50 ms after a pause.
+pub const LEAD: Duration = Duration::from_millis(100);
 /// A run that takes longer counts once a turn, a shorter one three times.
 pub const LONG: Duration = Duration::from_millis(30);
 

@@ -5,7 +5,7 @@
     python speed.py --small            small sizes and few rounds: shows that everything runs
 
 Every answer is held against one computed in f64 before anything is timed. Then, in every
-round, each contender has its turn: runs that do not count for 20 ms, then one or more that
+round, each contender has its turn: runs that do not count for 100 ms, then one or more that
 do. The tables give medians. `--record` writes speed-LEVEL.json and speed-LEVEL.md.
 """
 
@@ -22,7 +22,7 @@ FAMILIES = ("gae", "whiten", "losses", "logits")
 # OpenMP's threads still spin for some milliseconds after their work; the next must not meet them.
 PAUSE = 0.02
 # As `turn` of benches/lib.rs has it: runs that do not count, for so long, then three, or one of what takes longer.
-LEAD = 20e6
+LEAD = 100e6
 LONG = 30e6
 
 
