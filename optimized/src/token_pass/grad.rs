@@ -6,7 +6,7 @@ use crate::{
     lanes::{LO, exp_softmax, fma, keep, select_greater},
 };
 use core::ops::Range;
-use fearless_simd::Level;
+use fearless_simd::Simd;
 
 /// The operands of a backward pass, but for the logits.
 #[derive(Clone, Copy)]
@@ -112,9 +112,9 @@ impl<'a> Backward<'a> {
         }
     }
 
-    /// The gradient of a block of slots, at level `on`; `place` begins with the row of the first.
+    /// The gradient of a block of slots; `place` begins with the row of the first.
     #[inline(always)]
-    pub(super) fn block<X: Logit>(&self, on: Level, slots: Range<usize>, mut place: Place<'_, X>) {
+    pub(super) fn block<S: Simd, X: Logit>(&self, simd: S, slots: Range<usize>, mut place: Place<'_, X>) {
         for (at, slot) in slots.enumerate() {
             if !self.mask.holds(slot) {
                 continue;
@@ -127,7 +127,7 @@ impl<'a> Backward<'a> {
             match self.softmaxes(slot) {
                 (p, None) if p.inv_tau == 1.0 => {
                     place.fill(
-                        on,
+                        simd,
                         at,
                         slot,
                         a,
@@ -138,7 +138,7 @@ impl<'a> Backward<'a> {
                 }
                 (p, None) => {
                     place.fill(
-                        on,
+                        simd,
                         at,
                         slot,
                         a,
@@ -148,7 +148,7 @@ impl<'a> Backward<'a> {
                     );
                 }
                 (p, Some(h)) => place.fill(
-                    on,
+                    simd,
                     at,
                     slot,
                     a,

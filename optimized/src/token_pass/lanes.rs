@@ -1,7 +1,7 @@
 //! `eq:log-prob` and `eq:entropy` of one row of logits in one read: 4 bytes a logit (bf16: 2), some 14 operations.
 //!
 //! A tile of 2048 logits lies in the first-level cache: its maximum is taken first, then its sums, on groups of
-//! lanes whose partial sums stay in registers through the 16 steps. Meanwhile the next tile is asked for.
+//! lanes whose partial sums stay in registers through the 16 steps. Meanwhile what follows is asked for.
 
 use super::logits::{Logit, MAX_TILES};
 use crate::{
@@ -10,11 +10,12 @@ use crate::{
 };
 use fearless_simd::Simd;
 
-/// Lanes of the maximum, which has no order: enough for its latency.
-const MAX_LANES: usize = 64;
-/// Steps of a group between two that ask for what those lanes are in the next tile: one line or two. More at once stand in
+/// Steps of a group between two that ask for what those lanes are in a tile ahead: one line or two. More at once stand in
 /// each other's way, and asking in every step needs a branch.
 const ASK: usize = 2;
+/// How far ahead: the next tile's maximum reads it in a fraction of the time that its sums take, so that what was asked
+/// for a tile ahead, late in this one, would not have come.
+const AHEAD: usize = TILE + TILE / 2;
 
 /// What the logits are multiplied by before everything else.
 pub(super) trait Scale: Copy {
@@ -103,7 +104,7 @@ fn row_in_groups<'a, const GROUP: usize, X: Logit>(
     let (steps, rest) = x.as_chunks::<LANES>();
     let (whole, last) = steps.as_chunks::<STEPS>();
     for (t, (tile_of, steps)) in tiles.iter_mut().zip(whole).enumerate() {
-        *tile_of = tile::<GROUP, X>(steps, None, scale, |line| prefetch(x, (t + 1) * TILE + line));
+        *tile_of = tile::<GROUP, X>(steps, None, scale, |line| prefetch(x, t * TILE + AHEAD + line));
     }
     let mut filled = whole.len();
     if !last.is_empty() || !rest.is_empty() {
@@ -117,7 +118,7 @@ fn row_in_groups<'a, const GROUP: usize, X: Logit>(
 }
 
 /// One tile: steps of 128 logits, one more that was filled up with −∞, and what is missing up to 16 steps.
-/// `ahead` asks for a line of the next tile, by its first element.
+/// `ahead` asks for what lies [`AHEAD`] of an element of this one.
 #[inline(always)]
 fn tile<const GROUP: usize, X: Logit>(
     steps: &[[X; LANES]],
@@ -163,25 +164,7 @@ fn tile<const GROUP: usize, X: Logit>(
 /// by a positive number is monotone after rounding too.
 #[inline(always)]
 fn maximum<X: Logit>(steps: &[[X; LANES]], padded: Option<&[X; LANES]>, scale: impl Scale) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; MAX_LANES];
-    for step in steps.iter().chain(padded) {
-        for x in step.as_chunks::<MAX_LANES>().0 {
-            // A new array and not a store where one is greater: that would become a masked store to memory.
-            let mut greater = [0.0; MAX_LANES];
-            for ((greater, x), lane) in greater.iter_mut().zip(x).zip(&lanes) {
-                *greater = select_greater(x.widen(), *lane);
-            }
-            lanes = greater;
-        }
-    }
-    let mut stride = MAX_LANES / 2;
-    while stride > 0 {
-        for i in 0..stride {
-            lanes[i] = select_greater(lanes[i], lanes[i + stride]);
-        }
-        stride /= 2;
-    }
-    select_greater(scale.of(lanes[0]), -f32::MAX) + 0.0
+    select_greater(scale.of(X::greatest(steps, padded)), -f32::MAX) + 0.0
 }
 
 /// The partial sums of a group of lanes.

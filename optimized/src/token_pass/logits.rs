@@ -1,6 +1,6 @@
 //! Logits as they lie in memory: f32 or bf16, one row a slot of the mask.
 
-use super::passes::Passes;
+use super::{many::Many, passes::Passes};
 use crate::{Error, Mask, lanes::TILE};
 use half::bf16;
 
@@ -10,7 +10,7 @@ pub(super) const MAX_TILES: usize = 256;
 pub(super) const MAX_VOCAB: usize = MAX_TILES * TILE;
 
 /// A number that logits and their gradient may be stored as: `f32` or [`half::bf16`]. All arithmetic is f32.
-pub trait Logit: crate::memory::Number + Passes + Send + Sync + 'static {
+pub trait Logit: crate::memory::Number + Many + Passes + Send + Sync + 'static {
     /// +0.
     const ZERO: Self;
     /// −∞: what a missing logit reads as.

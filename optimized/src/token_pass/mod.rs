@@ -9,6 +9,7 @@ mod forward;
 mod grad;
 mod lanes;
 mod logits;
+mod many;
 mod passes;
 mod place;
 mod shard;

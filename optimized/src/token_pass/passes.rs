@@ -35,7 +35,7 @@ macro_rules! passes {
             fn backward(on: Level, pass: &Backward<'_>, slots: Range<usize>, place: Place<'_, $X>) {
                 dispatch!(on, simd => simd.vectorize(
                     #[inline(always)]
-                    || pass.block(simd.level(), slots, place)
+                    || pass.block(simd, slots, place)
                 ));
             }
 

@@ -6,12 +6,9 @@ use crate::{
     memory::{Store, prefetch},
     parallel::Cut,
 };
-use fearless_simd::Level;
+use fearless_simd::Simd;
 
-/// Logits that are computed at once, and leave the registers for where they belong: two vectors of AVX2, or one of
-/// AVX-512. Staging them instead cost a third.
-const CHUNK: usize = 16;
-/// How many bytes ahead of a chunk its successors are asked for. Hardware foresees one stream forward by itself, but not
+/// How many bytes ahead of a chunk what follows is asked for. Hardware foresees one stream forward by itself, but not
 /// always far enough: on a Xeon asking saves a quarter, and half with bf16, whose arithmetic is as long for half the bytes.
 const AHEAD: usize = 2048;
 
@@ -40,10 +37,30 @@ impl<X: Logit> Place<'_, X> {
     }
 
     /// A row's gradient: `of_each` of every logit, but `of_action` of the action's.
+    ///
+    /// Logits are computed two vectors at once, and leave the registers for where they belong. Staging them
+    /// instead cost a third.
     #[inline(always)]
-    pub(super) fn fill(
+    pub(super) fn fill<S: Simd>(
         &mut self,
-        on: Level,
+        simd: S,
+        at: usize,
+        slot: usize,
+        action: usize,
+        of_each: impl Fn(f32) -> f32,
+        of_action: impl Fn(f32) -> f32,
+    ) {
+        if const { size_of::<S::f32s>() == 64 } {
+            self.fill_in_chunks::<S, 32>(simd, at, slot, action, of_each, of_action);
+        } else {
+            self.fill_in_chunks::<S, 16>(simd, at, slot, action, of_each, of_action);
+        }
+    }
+
+    #[inline(always)]
+    fn fill_in_chunks<S: Simd, const CHUNK: usize>(
+        &mut self,
+        simd: S,
         at: usize,
         slot: usize,
         action: usize,
@@ -57,7 +74,7 @@ impl<X: Logit> Place<'_, X> {
                 let (chunks, rest) = row.as_chunks_mut::<CHUNK>();
                 for chunk in chunks {
                     ask_ahead(chunk);
-                    *chunk = slopes(chunk, &of_each);
+                    *chunk = slopes(simd, chunk, &of_each);
                 }
                 for x in rest {
                     *x = X::narrow(of_each(x.widen()));
@@ -67,44 +84,44 @@ impl<X: Logit> Place<'_, X> {
             Place::Apart { logits, to, shape, store } => {
                 let row = logits.row(slot);
                 let to = &mut to[at * shape.stride..][..shape.vocab];
-                copy_slopes(row, to, action, (*store, on), &of_each);
+                copy_slopes::<S, CHUNK, X>(simd, row, to, action, *store, &of_each);
                 to[action] = X::narrow(of_action(row[action].widen()));
             }
         }
     }
 }
 
-/// The slopes of a chunk, all at once. Three loops, since one is not made into whole vectors where X is narrower.
+/// The slopes of a chunk, all at once.
 #[inline(always)]
-fn slopes<X: Logit>(x: &[X; CHUNK], of_each: &impl Fn(f32) -> f32) -> [X; CHUNK] {
-    let mut wide = [0.0; CHUNK];
-    for (wide, x) in wide.iter_mut().zip(x) {
-        *wide = x.widen();
+fn slopes<S: Simd, const CHUNK: usize, X: Logit>(
+    simd: S,
+    x: &[X; CHUNK],
+    of_each: &impl Fn(f32) -> f32,
+) -> [X; CHUNK] {
+    let mut slopes = X::widened(simd, x);
+    for x in &mut slopes {
+        *x = of_each(*x);
     }
-    for wide in &mut wide {
-        *wide = of_each(*wide);
-    }
-    let mut slopes = [X::ZERO; CHUNK];
-    for (slope, wide) in slopes.iter_mut().zip(&wide) {
-        *slope = X::narrow(*wide);
-    }
-    slopes
+    X::narrowed(simd, &slopes)
 }
 
-/// Asks for the line that is [`AHEAD`] of a chunk.
+/// Asks for the lines that are [`AHEAD`] of a chunk.
 #[inline(always)]
-fn ask_ahead<X>(chunk: &[X; CHUNK]) {
-    prefetch(chunk, AHEAD / size_of::<X>());
+fn ask_ahead<const CHUNK: usize, X>(chunk: &[X; CHUNK]) {
+    for at in (0..CHUNK).step_by(64 / size_of::<X>()) {
+        prefetch(chunk, AHEAD / size_of::<X>() + at);
+    }
 }
 
 /// The slopes of a row to another. The chunk that holds the action is not streamed, since the action's slope will be
 /// written over.
 #[inline(always)]
-fn copy_slopes<X: Logit>(
+fn copy_slopes<S: Simd, const CHUNK: usize, X: Logit>(
+    simd: S,
     x: &[X],
     to: &mut [X],
     action: usize,
-    (store, on): (Store, Level),
+    store: Store,
     of_each: &impl Fn(f32) -> f32,
 ) {
     let head = store.head(to);
@@ -118,7 +135,7 @@ fn copy_slopes<X: Logit>(
     {
         for (to, x) in to_chunks[at.clone()].iter_mut().zip(&chunks[at]) {
             ask_ahead(x);
-            store.put(on, to, slopes(x, of_each));
+            store.put(simd.level(), to, slopes(simd, x, of_each));
         }
     }
     for (to, x) in to_head.iter_mut().zip(x_head).chain(to_tail.iter_mut().zip(x_tail)) {
