@@ -29,11 +29,14 @@ pub(crate) fn head(plan: &Plan) -> String {
     )
 }
 
-/// The model's name, where the system says it.
+/// What the processor calls itself and which of those that do it is, where the system says it.
 fn cpu() -> Option<String> {
     let all = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = all.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split(':').nth(1)?.trim().to_owned())
+    let said = |key| {
+        let mut lines = all.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
+    };
+    Some(format!("{}, family {}, model {}", said("model name")?, said("cpu family")?, said("model")?))
 }
 
 /// As it names itself.

@@ -94,12 +94,18 @@ def said(*command):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def cpu():
+    """What the processor calls itself, and which of those that do it is."""
+    name, family, model = (first("/proc/cpuinfo", key) for key in ("model name", "cpu family", "model\t"))
+    return f"{name}, family {family}, model {model}"
+
+
 def describe():
     """The machine, without its name."""
     cache = pathlib.Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
     pages = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
     return {
-        "cpu": first("/proc/cpuinfo", "model name") if platform.machine() == "x86_64" else platform.machine(),
+        "cpu": cpu() if platform.machine() == "x86_64" else platform.machine(),
         "cores": os.cpu_count(),
         "l3": cache.read_text().strip() if cache.exists() else "unknown",
         "kernel's huge pages": pages.read_text().split("[")[-1].split("]")[0]

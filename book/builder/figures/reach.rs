@@ -10,8 +10,7 @@ const CAPTION: &str = "How much of the ceiling each kernel reaches on two thread
                        or only reads, as many bytes on this machine; a better loop may pass it. The long bars wait for memory. The \
                        short ones do more with a byte: exp for each logit or token, bf16 taken apart, two passes before \
                        whitening can write. And the arrays of one number a token just fit into the last cache, so that their \
-                       ceiling is its speed and not the memory’s. AVX-512 far below AVX2, for rewards and whitening, was a loop over \
-                       single numbers, mended since this record.";
+                       ceiling is its speed and not the memory’s.";
 
 /// A work, and its share of the ceiling on two threads by AVX2 and by AVX-512.
 struct Work {
