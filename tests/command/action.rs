@@ -5,25 +5,27 @@ use crate::{
     dumps::{Folder, rollout, tensor},
     root, run,
 };
-use std::{fs, path::Path, process::Command};
+use std::{fs, io::Write, path::Path, process::Command};
 
-/// `check.sh check` with these variables, and the summary it wrote.
-fn action(folder: &Folder, variables: &[(&str, &str)]) -> (Ran, String, String) {
+/// `check.sh check` with these variables.
+fn command(folder: &Folder, variables: &[(&str, &str)]) -> Command {
     let bin = Path::new(env!("CARGO_BIN_EXE_ppo")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("bash");
-    let (summary, output) = (folder.path("summary.md"), folder.path("output"));
     command.args([".github/actions/check/check.sh", "check"]).env("PATH", path);
-    command.env("GITHUB_STEP_SUMMARY", &summary).env("GITHUB_OUTPUT", &output);
+    command.env("GITHUB_STEP_SUMMARY", folder.path("summary.md")).env("GITHUB_OUTPUT", folder.path("output"));
     for name in ["FILES", "DIALECT", "STRICT", "FORMAT", "REPORT"] {
         command.env_remove(name);
     }
-    let ran = run({
-        command.envs(variables.iter().copied());
-        command
-    });
-    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
-    (ran, read(&summary), read(&output))
+    command.envs(variables.iter().copied());
+    command
+}
+
+/// What it did, the summary it wrote and its outputs.
+fn action(folder: &Folder, variables: &[(&str, &str)]) -> (Ran, String, String) {
+    let ran = run(command(folder, variables));
+    let read = |name| fs::read_to_string(folder.path(name)).unwrap_or_default();
+    (ran, read("summary.md"), read("output"))
 }
 
 #[test]
@@ -50,6 +52,17 @@ fn a_file_that_is_wrong_fails_and_the_summary_says_where() {
     assert!(summary.contains("| `vf_loss` | wrong |"), "{summary}");
     assert!(fs::read_to_string(report).unwrap().contains("<failure"));
     assert_eq!(output, "exit-code=1\n");
+}
+
+#[test]
+fn a_log_keeps_what_it_held() {
+    let folder = Folder::new();
+    let mut log = fs::File::create(folder.path("log")).unwrap();
+    writeln!(log, "an earlier step").unwrap();
+    let mut check = command(&folder, &[("FILES", "tests/samples/step-f64.safetensors")]);
+    let status = check.current_dir(root()).stdout(log).status().unwrap();
+    let held = fs::read_to_string(folder.path("log")).unwrap();
+    assert!(status.success() && held.starts_with("an earlier step\n") && held.contains('✓'), "{held}");
 }
 
 #[test]

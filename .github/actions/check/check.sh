@@ -53,7 +53,9 @@ check() {
 
     local said
     said=$(mktemp)
-    ppo check "${files[@]}" "${flags[@]}" --format "$format" >"${REPORT:-/dev/stdout}" 2>"$said" || code=$?
+    # Not by the name /dev/stdout, which would empty a log that it leads to.
+    if [ -n "${REPORT:-}" ]; then exec 3>"$REPORT"; else exec 3>&1; fi
+    ppo check "${files[@]}" "${flags[@]}" --format "$format" >&3 2>"$said" || code=$?
     cat "$said" >&2
     case $code in
     0) put exit-code=0 ;;

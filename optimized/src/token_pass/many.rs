@@ -49,8 +49,8 @@ impl Many for f32 {
 }
 
 impl Many for bf16 {
-    /// From the bits, 16 at once where f32 has 8: read with a sign, the greatest are those of the largest number if
-    /// that is at least +0; if all are negative, it is the one whose bits are least without a sign.
+    /// From the bits, sixteen at once where f32 has eight. Read with a sign they are in order from +0 up, and those of
+    /// every negative number are below; among negative numbers alone the largest has the least bits without a sign.
     #[inline(always)]
     fn greatest(steps: &[[bf16; LANES]], padded: Option<&[bf16; LANES]>) -> f32 {
         let (mut signed, mut unsigned) = ([i16::MIN; MAX_LANES], [u16::MAX; MAX_LANES]);
@@ -70,8 +70,8 @@ impl Many for bf16 {
         bf16::from_bits(if signed < 0 { unsigned } else { signed.cast_unsigned() }).widen()
     }
 
-    /// By pairs, as words of 32 bits: those of even places first, then those of odd ones. One operation for a vector,
-    /// where widening neighbours takes two.
+    /// By pairs, as words of 32 bits: the numbers of even places first, then those of odd ones. One operation for a
+    /// vector, where widening neighbours takes two.
     #[inline(always)]
     fn widened<S: Simd, const N: usize>(simd: S, x: &[bf16; N]) -> [f32; N] {
         let bits: &[u16] = x.reinterpret_cast();
@@ -94,7 +94,7 @@ impl Many for bf16 {
             let even = S::f32s::from_slice(simd, &even[at..][..S::f32s::LEN]);
             let odd = S::f32s::from_slice(simd, &odd[at..][..S::f32s::LEN]);
             let mut pairs = rounded::<S>(even) >> 16 | rounded::<S>(odd) & UPPER;
-            // One question for the two, as seldom true as ∞ − ∞ is: selecting for each would cost more than it.
+            // Asked once for both. ∞ − ∞ answers as a NaN does, and the longer way rounds it alike.
             let either = even + odd;
             if !either.simd_eq(either).all_true() {
                 pairs = quiet::<S>(even) >> 16 | quiet::<S>(odd) & UPPER;
