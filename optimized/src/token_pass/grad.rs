@@ -1,6 +1,10 @@
 //! ∂L/∂logits from ∂L/∂log π and ∂L/∂H: 4 bytes read and 4 written a logit (bf16: 2 and 2), some 14 operations.
 
-use super::{TokenStats, check_actions, inv_tau, logits::Logit, place::Place};
+use super::{
+    TokenStats, check_actions, inv_tau,
+    logits::Logit,
+    place::{Place, Row},
+};
 use crate::{
     Error, Mask, check,
     lanes::{LO, exp_softmax, fma, keep, select_greater},
@@ -123,14 +127,13 @@ impl<'a> Backward<'a> {
                 place.clear(at);
                 continue;
             }
-            let (a, g_logp) = (self.actions[slot] as usize, self.g_logp[slot]);
+            let row = Row { at, slot, action: self.actions[slot] as usize };
+            let g_logp = self.g_logp[slot];
             match self.softmaxes(slot) {
                 (p, None) if p.inv_tau == 1.0 => {
                     place.fill(
                         simd,
-                        at,
-                        slot,
-                        a,
+                        row,
                         #[inline(always)]
                         |x| p.slope(x),
                         |x| p.of_action(x, g_logp),
@@ -139,9 +142,7 @@ impl<'a> Backward<'a> {
                 (p, None) => {
                     place.fill(
                         simd,
-                        at,
-                        slot,
-                        a,
+                        row,
                         #[inline(always)]
                         |x| p.scaled(x),
                         |x| p.of_action(x, g_logp),
@@ -149,9 +150,7 @@ impl<'a> Backward<'a> {
                 }
                 (p, Some(h)) => place.fill(
                     simd,
-                    at,
-                    slot,
-                    a,
+                    row,
                     #[inline(always)]
                     |x| p.scaled(x) + h.scaled(x),
                     |x| p.of_action(x, g_logp) + h.of_action(x, 0.0),

@@ -20,6 +20,17 @@ pub(super) enum Place<'a, X> {
     Within { data: &'a mut [X], shape: Shape },
 }
 
+/// A row of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    /// Its slot, of the block.
+    pub(super) at: usize,
+    /// Its slot, of the whole batch.
+    pub(super) slot: usize,
+    /// The token that was sampled.
+    pub(super) action: usize,
+}
+
 impl<X: Logit> Place<'_, X> {
     /// How bursts are written.
     pub(super) fn store(&self) -> Store {
@@ -44,16 +55,14 @@ impl<X: Logit> Place<'_, X> {
     pub(super) fn fill<S: Simd>(
         &mut self,
         simd: S,
-        at: usize,
-        slot: usize,
-        action: usize,
+        row: Row,
         of_each: impl Fn(f32) -> f32,
         of_action: impl Fn(f32) -> f32,
     ) {
         if const { size_of::<S::f32s>() == 64 } {
-            self.fill_in_chunks::<S, 32>(simd, at, slot, action, of_each, of_action);
+            self.fill_in_chunks::<S, 32>(simd, row, of_each, of_action);
         } else {
-            self.fill_in_chunks::<S, 16>(simd, at, slot, action, of_each, of_action);
+            self.fill_in_chunks::<S, 16>(simd, row, of_each, of_action);
         }
     }
 
@@ -61,12 +70,11 @@ impl<X: Logit> Place<'_, X> {
     fn fill_in_chunks<S: Simd, const CHUNK: usize>(
         &mut self,
         simd: S,
-        at: usize,
-        slot: usize,
-        action: usize,
+        row: Row,
         of_each: impl Fn(f32) -> f32,
         of_action: impl Fn(f32) -> f32,
     ) {
+        let Row { at, slot, action } = row;
         match self {
             Place::Within { data, shape } => {
                 let row = &mut data[at * shape.stride..][..shape.vocab];
