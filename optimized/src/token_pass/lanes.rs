@@ -158,7 +158,8 @@ fn tile<const GROUP: usize, X: Logit>(
     Triple { m, s: fold(&mut s), w: fold(&mut w) }
 }
 
-/// The largest logit of a tile after temperature, at least −FLT_MAX, never −0. A NaN is dropped: W shows it.
+/// The largest logit of a tile after temperature, at least −FLT_MAX, never −0. Some number of
+/// the tile or −FLT_MAX if there is a NaN in it, which W shows.
 ///
 /// The temperature is applied to the maximum of the logits as they are, which is the same: a multiplication
 /// by a positive number is monotone after rounding too.

@@ -7,13 +7,15 @@ use half::{bf16, slice::HalfFloatSliceExt};
 
 /// Lanes of a maximum, which has no order: enough for its latency.
 const MAX_LANES: usize = 64;
+/// The half of a word that is a number in bf16.
+const UPPER: u32 = 0xffff_0000;
 
-/// What the loops over logits ask of a number format. In a private module, as the choice of formats is.
+/// What the loops over logits ask of a number format. In a private module, which keeps the choice of formats here.
 pub trait Many: Sized {
     /// The largest logit, where none is NaN: where one is, W will show it and this may be any number or NaN.
     fn greatest(steps: &[[Self; LANES]], padded: Option<&[Self; LANES]>) -> f32;
 
-    /// Two vectors of logits, or more, as f32: in an order of the format's own.
+    /// Logits that fill vectors of f32, two or a multiple, as f32: in an order of the format's own.
     fn widened<S: Simd, const N: usize>(simd: S, x: &[Self; N]) -> [f32; N];
 
     /// What [`Many::widened`] gave, each number changed, in the format again and in the order that it had there.
@@ -104,9 +106,6 @@ impl Many for bf16 {
         narrow
     }
 }
-
-/// The half of a word that is a number in bf16.
-const UPPER: u32 = 0xffff_0000;
 
 /// Numbers whose upper half is the nearest in bf16, ties to even; no NaN.
 #[inline(always)]
